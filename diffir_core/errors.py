@@ -1,0 +1,19 @@
+"""What can go wrong through no fault of the program, and is the user's to mend."""
+
+from __future__ import annotations
+
+
+class DiffIRError(Exception):
+    """Base of every error this package raises on purpose; its text is one sentence."""
+
+
+class InputError(DiffIRError, ValueError):
+    """A value that was given cannot be used: says the value, what was expected, why."""
+
+
+class CheckpointError(DiffIRError, ValueError):
+    """A weights file is damaged, unsafe, unknown, or of the wrong stage."""
+
+
+class OutputExistsError(DiffIRError, FileExistsError):
+    """The output is already there and was not asked to be replaced."""

@@ -1,0 +1,125 @@
+"""The DIRformer: a U-shaped transformer under the guidance of an IPR."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from diffir_core.config import ModelConfig
+from diffir_core.nn.layers import (
+    BlockStack,
+    Downsample,
+    PatchEmbed,
+    TransformerBlock,
+    Upsample,
+)
+
+
+class DIRformer(nn.Module):
+    """Restore an image under an IPR (DiffIR, section 3.2, figure 2 a).
+
+    ::
+
+        embed - level1 ------------------------------ cat - level1 - refinement - end
+                  down - level2 ---------- cat - level2 - up
+                           down - level3 - cat - level3 - up
+                                    down - latent - up
+
+    `end` predicts a residual (deblur), a residual after x4 pixel shuffling (sr), or
+    the image itself (inpainting).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim, bias = config.dim, config.bias
+        blocks = config.num_blocks
+        embedded = config.in_channels * config.body_unshuffle**2
+        self.patch_embed = PatchEmbed(embedded, dim)
+
+        self.encoder_level1 = self._blocks(dim, 0, blocks[0])
+        self.down1_2 = Downsample(dim)
+        self.encoder_level2 = self._blocks(dim * 2, 1, blocks[1])
+        self.down2_3 = Downsample(dim * 2)
+        self.encoder_level3 = self._blocks(dim * 4, 2, blocks[2])
+        self.down3_4 = Downsample(dim * 4)
+        self.latent = self._blocks(dim * 8, 3, blocks[3])
+
+        self.up4_3 = Upsample(dim * 8)
+        self.reduce_chan_level3 = nn.Conv2d(dim * 8, dim * 4, 1, bias=bias)
+        self.decoder_level3 = self._blocks(dim * 4, 2, blocks[2])
+        self.up3_2 = Upsample(dim * 4)
+        self.reduce_chan_level2 = nn.Conv2d(dim * 4, dim * 2, 1, bias=bias)
+        self.decoder_level2 = self._blocks(dim * 2, 1, blocks[1])
+        self.up2_1 = Upsample(dim * 2)
+        # Level 1 keeps the 2C channels of the concatenation to its end.
+        self.decoder_level1 = self._blocks(dim * 2, 0, blocks[0])
+        if config.num_refinement_blocks:
+            self.refinement = self._blocks(dim * 2, 0, config.num_refinement_blocks)
+        if config.architecture == "sr":
+            self.tail = _sr_tail(dim, config.out_channels)
+        else:
+            self.output = nn.Conv2d(
+                dim * 2, config.out_channels, 3, padding=1, bias=bias
+            )
+
+    def _blocks(self, channels: int, level: int, count: int) -> BlockStack:
+        config = self.config
+        return BlockStack(
+            *(
+                TransformerBlock(
+                    channels,
+                    config.heads[level],
+                    config.hidden_width(channels),
+                    ipr_length=config.ipr_length,
+                    bias=config.bias,
+                    layer_norm=config.layer_norm,
+                )
+                for _ in range(count)
+            )
+        )
+
+    def forward(self, lq: Tensor, ipr: Tensor) -> Tensor:
+        """Restore `lq` (b, in_channels, h, w) under `ipr` (b, ipr_length).
+
+        h and w are multiples of `config.size_multiple`; the output is
+        (b, out_channels, h * scale, w * scale), not clamped.
+        """
+        level1 = self._embed(lq)
+        level1 = self.encoder_level1(level1, ipr)
+        level2 = self.encoder_level2(self.down1_2(level1), ipr)
+        level3 = self.encoder_level3(self.down2_3(level2), ipr)
+        latent = self.latent(self.down3_4(level3), ipr)
+
+        x = torch.cat([self.up4_3(latent), level3], dim=1)
+        x = self.decoder_level3(self.reduce_chan_level3(x), ipr)
+        x = torch.cat([self.up3_2(x), level2], dim=1)
+        x = self.decoder_level2(self.reduce_chan_level2(x), ipr)
+        x = torch.cat([self.up2_1(x), level1], dim=1)
+        x = self.decoder_level1(x, ipr)
+        if self.config.num_refinement_blocks:
+            x = self.refinement(x, ipr)
+        return self._end(x, lq)
+
+    def _embed(self, lq: Tensor) -> Tensor:
+        return self.patch_embed(F.pixel_unshuffle(lq, self.config.body_unshuffle))  # type: ignore[no-any-return]
+
+    def _end(self, x: Tensor, lq: Tensor) -> Tensor:
+        if self.config.architecture == "inpainting":
+            return self.output(x)  # type: ignore[no-any-return]
+        if self.config.architecture == "deblur":
+            return self.output(x) + lq  # type: ignore[no-any-return]
+        scale = float(self.config.scale)
+        return self.tail(x) + F.interpolate(lq, scale_factor=scale, mode="nearest")  # type: ignore[no-any-return]
+
+
+def _sr_tail(dim: int, out_channels: int) -> nn.Sequential:
+    """Two pixel shuffles of 2: always x4 of the body's size."""
+    double = nn.Sequential(
+        nn.Conv2d(dim * 2, dim * 8, 3, padding=1),
+        nn.PixelShuffle(2),
+        nn.Conv2d(dim * 2, dim * 8, 3, padding=1),
+        nn.PixelShuffle(2),
+    )
+    return nn.Sequential(double, nn.Conv2d(dim * 2, out_channels, 3, padding=1))
