@@ -115,7 +115,7 @@ class DiffIRS2(_DiffIR):
         noise: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Give the estimate after each reverse step, t = T-1 .. 0: (T, b, ipr_length)."""
+        """Give the estimate after each step, t = T-1 .. 0: (T, b, ipr_length)."""
         x_T = self._start(lq, noise, generator)
         return self.reverse_chain(self.extract_condition(lq), x_T)
 

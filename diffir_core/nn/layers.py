@@ -31,8 +31,8 @@ class _NormBody(nn.Module):
 class LayerNorm(nn.Module):
     """Normalise each pixel over its channels: (b, c, h, w) -> (b, c, h, w).
 
-    WithBias: ``(x - mean) / sqrt(var + eps) * weight + bias``. BiasFree: the variance is
-    centred but the numerator is not, ``x / sqrt(var + eps) * weight``.
+    WithBias: ``(x - mean) / sqrt(var + eps) * weight + bias``. BiasFree: the variance
+    is centred but the numerator is not, ``x / sqrt(var + eps) * weight``.
     """
 
     def __init__(self, channels: int, kind: LayerNormKind) -> None:
@@ -50,7 +50,7 @@ class LayerNorm(nn.Module):
 
 
 def modulate(x: Tensor, kernel: Tensor) -> Tensor:
-    """Scale and shift each channel by the two halves of `kernel` (b, 2c); paper eq. 3."""
+    """Scale and shift each channel by the halves of `kernel` (b, 2c); paper eq. 3."""
     scale, shift = rearrange(kernel, "b (two c) -> two b c 1 1", two=2)
     return x * scale + shift
 

@@ -1,0 +1,80 @@
+"""The simulated camera is checked against the statistics a real one would have."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from diffir_training.degradations import (
+    Camera,
+    CameraNoise,
+    draw_camera,
+    whole_image_mapping,
+)
+
+
+def camera(**changes: float) -> Camera:
+    values = dict(
+        photons=100.0,
+        background=0.1,
+        read_noise=3.0,
+        correlation_pixels=0.0,
+        hot_pixels=0,
+        gain=2.5,
+        offset=300.0,
+        full_scale=65535,
+    )
+    return Camera(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("gain", [0.4, 2.5, 20.0])
+def test_variance_grows_with_the_mean_along_the_camera_line(gain: float) -> None:
+    levels = np.linspace(0, 1, 8, dtype=np.float32)
+    clean = np.repeat(levels, 40_000).reshape(8, -1)
+    cam = camera(gain=gain)
+    counts = cam.expose(clean, np.random.default_rng(1))
+    slope, intercept = np.polyfit(counts.mean(axis=1), counts.var(axis=1), 1)
+    assert slope == pytest.approx(gain, rel=0.05)
+    read = (gain * 3.0) ** 2 + 1 / 12 - gain * 300.0  # Read, rounding, offset.
+    assert intercept == pytest.approx(read, rel=0.1, abs=gain**2)
+
+
+def test_mean_of_many_frames_is_the_expected_image() -> None:
+    clean = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
+    cam, generator = camera(), np.random.default_rng(2)
+    mean = np.mean([cam.expose(clean, generator) for _ in range(4000)], axis=0)
+    standard_error = cam.noise_std(1.0) / np.sqrt(4000)
+    assert np.abs(mean - cam.expected(clean)).max() < 4.5 * standard_error
+
+
+@pytest.mark.parametrize(
+    ("pixels", "low", "high"), [(0.0, -0.02, 0.02), (0.7, 0.3, 0.8)]
+)
+def test_only_correlated_read_noise_correlates_neighbours(
+    pixels: float, low: float, high: float
+) -> None:
+    cam = camera(photons=1e-6, read_noise=20.0, correlation_pixels=pixels)
+    counts = cam.expose(np.zeros((256, 256), np.float32), np.random.default_rng(3))
+    centred = counts - counts.mean()
+    lag_one = (centred[:, 1:] * centred[:, :-1]).mean() / centred.var()
+    assert low < lag_one < high
+
+
+def test_counts_are_integers_within_the_bits_and_hot_pixels_stand_out() -> None:
+    cam = camera(hot_pixels=3, full_scale=4095)
+    counts = cam.expose(np.zeros((64, 64), np.float32), np.random.default_rng(4))
+    assert np.array_equal(counts, np.rint(counts))
+    assert 0 <= counts.min()
+    assert counts.max() <= 4095
+    assert 1 <= np.count_nonzero(counts > 1000) <= 3
+
+
+def test_drawn_cameras_stay_in_their_ranges_and_normalise_to_model_units() -> None:
+    generator = np.random.default_rng(5)
+    ranges = CameraNoise(photons=(3, 500))
+    for _ in range(300):
+        cam = draw_camera(ranges, generator)
+        assert 3 <= cam.photons <= 500
+        assert cam.full_scale in (255, 4095, 65535)
+        mapping = whole_image_mapping(cam, generator)
+        ends = mapping.to_model(cam.expected(np.array([0.0, 1.0], np.float32)))
+        assert -0.1 < ends[0] < ends[1] < 1.6

@@ -1,0 +1,1 @@
+"""Two-stage training of DiffIR; imports neither Qt nor napari."""

@@ -1,0 +1,76 @@
+"""`diffir train`: a command that the core's command line finds by its entry point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+
+from diffir_core.errors import InputError
+
+if TYPE_CHECKING:
+    from diffir_training.recipe import Recipe
+    from diffir_training.trainer import StepDone
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default runs/<name>.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a value: --set data.folder=/images"),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint.")
+    ] = False,
+) -> None:
+    """Train a DiffIR in two stages."""
+    from diffir_training.trainer import Trainer
+
+    console = Console(stderr=True)
+    plan = load_recipe(recipe, set_ or [])
+    trainer = Trainer(plan, output or Path("runs") / plan.name, resume=resume)
+    started_at = trainer.step
+    model = trainer.run(lambda done: console.print(_line(done, started_at)))
+    console.print(f"Trained: {model}")
+
+
+def load_recipe(path: Path, changes: list[str]) -> Recipe:
+    """Read a recipe and change some of its values, given as ``a.b=value``."""
+    from diffir_training.recipe import Recipe
+
+    recipe = Recipe.from_yaml(path)
+    if not changes:
+        return recipe
+    values = recipe.model_dump(mode="json")
+    for change in changes:
+        _apply(values, change)
+    return Recipe.parse(values)
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    key, separator, text = change.partition("=")
+    if not separator:
+        raise InputError(f"'{change}' must look like key=value, such as seed=1.")
+    *parents, last = key.split(".")
+    target: Any = values
+    try:
+        for parent in parents:
+            target = target[int(parent) if isinstance(target, list) else parent]
+        target[int(last) if isinstance(target, list) else last] = yaml.safe_load(text)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise InputError(f"The recipe has no value '{key}' to set.") from error
+
+
+def _line(done: StepDone, started_at: int) -> str:
+    rate = (done.step - started_at) / max(done.seconds, 1e-9)
+    left = (done.steps - done.step) / max(rate, 1e-9) / 60
+    return (
+        f"{done.stage} {done.step}/{done.steps}  loss {done.loss:.4f}  "
+        f"{rate:.2f} steps/s  {left:.0f} min left"
+    )

@@ -1,0 +1,162 @@
+"""Clean images from folders, and random patches of them seen by random cameras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from diffir_core._base import FrozenConfig
+from diffir_core.errors import InputError
+from diffir_core.intensity import fit_mapping
+from diffir_training.degradations import CameraNoise, draw_camera, whole_image_mapping
+
+_MAX_PLANES_PER_FILE = 8
+_CHANNEL_SIZES = (2, 3, 4)
+
+
+class CleanSource(FrozenConfig):
+    """Clean images of one kind."""
+
+    pattern: str
+    """Files, as a pattern below the data folder, such as ``clean/bbbc039/*.tif``."""
+    weight: float = Field(1.0, gt=0)
+    """How often this source is drawn from, against the others."""
+    downscale: tuple[float, float] = (1.0, 2.0)
+    """Range of the random shrinking that hides the image's own noise and blur."""
+
+
+@dataclass(frozen=True, slots=True)
+class CleanPlane:
+    """One plane: 0 at its background, 1 at its 99.8th percentile."""
+
+    values: NDArray[np.float32]
+    downscale: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Degraded and clean patches in model units, both (b, 1, size, size)."""
+
+    noisy: Tensor
+    clean: Tensor
+
+
+def load_sources(
+    folder: Path, sources: tuple[CleanSource, ...]
+) -> list[tuple[float, list[CleanPlane]]]:
+    """Read the planes of every source, with its weight; all are kept in memory."""
+    loaded = []
+    for source in sources:
+        files = sorted(folder.glob(source.pattern))
+        if not files:
+            raise InputError(
+                f"No image matches '{source.pattern}' below {folder}; check the "
+                "recipe's data.folder and patterns."
+            )
+        planes = [
+            CleanPlane(_normalised(plane), source.downscale)
+            for file in files
+            for plane in _read_planes(file)
+        ]
+        loaded.append((source.weight, planes))
+    return loaded
+
+
+def _read_planes(file: Path) -> list[NDArray[np.generic]]:
+    from skimage.io import imread
+
+    image = np.squeeze(np.asarray(imread(file)))
+    if image.ndim == 3 and image.shape[-1] in _CHANNEL_SIZES:
+        image = np.moveaxis(image, -1, 0)
+    planes = image.reshape(-1, *image.shape[-2:])
+    step = -(-len(planes) // _MAX_PLANES_PER_FILE)
+    return list(planes[step // 2 :: step])
+
+
+def _normalised(plane: NDArray[np.generic]) -> NDArray[np.float32]:
+    return np.clip(fit_mapping(plane).to_model(plane), 0.0, 3.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PatchSampler:
+    """Batches by number: the same number gives the same batch, in any order.
+
+    A resumed training therefore sees exactly what an unbroken one would have seen.
+    """
+
+    sources: list[tuple[float, list[CleanPlane]]]
+    noise: CameraNoise
+    seed: int
+
+    def batch(self, number: int, size: int, count: int) -> Batch:
+        """Draw `count` pairs of `size` x `size` pixels."""
+        pairs = [
+            self._pair(np.random.default_rng((self.seed, number, i)), size)
+            for i in range(count)
+        ]
+        noisy, clean = (
+            torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True)
+        )
+        return Batch(noisy[:, None], clean[:, None])
+
+    def _pair(
+        self, generator: np.random.Generator, size: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        clean = self._clean_patch(generator, size)
+        camera = draw_camera(self.noise, generator)
+        mapping = whole_image_mapping(camera, generator)
+        noisy = mapping.to_model(camera.expose(clean, generator))
+        return noisy, mapping.to_model(camera.expected(clean))
+
+    def _clean_patch(
+        self, generator: np.random.Generator, size: int
+    ) -> NDArray[np.float32]:
+        patch = self._crop(generator, size)
+        if generator.random() < 0.25:  # Structures of two images on top of each other.
+            share = generator.uniform(0.2, 0.8)
+            patch = share * patch + (1 - share) * self._crop(generator, size)
+        if generator.random() < 0.3:
+            patch = patch ** generator.uniform(0.6, 1.8)
+        if generator.random() < 0.3:  # A dim corner of a bright image.
+            patch = patch * np.exp(generator.uniform(np.log(0.15), 0.0))
+        return np.asarray(patch, dtype=np.float32)
+
+    def _crop(self, generator: np.random.Generator, size: int) -> NDArray[np.float32]:
+        weights = np.array([weight for weight, _ in self.sources])
+        planes = self.sources[
+            generator.choice(len(weights), p=weights / weights.sum())
+        ][1]
+        plane = planes[generator.integers(len(planes))]
+        factor = min(
+            generator.uniform(*plane.downscale), min(plane.values.shape) / size
+        )
+        wide = min(round(size * factor), *plane.values.shape)
+        row, column = (
+            int(generator.integers(0, extent - wide + 1))
+            for extent in plane.values.shape
+        )
+        crop = plane.values[row : row + wide, column : column + wide]
+        return _flipped(_resized(crop, size), int(generator.integers(8)))
+
+
+def _resized(crop: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    if crop.shape[0] == size:
+        return crop
+    tensor = torch.from_numpy(np.ascontiguousarray(crop))[None, None]
+    resized = F.interpolate(
+        tensor, (size, size), mode="bilinear", antialias=True, align_corners=False
+    )
+    return resized[0, 0].numpy()
+
+
+def _flipped(patch: NDArray[np.float32], which: int) -> NDArray[np.float32]:
+    """Give one of the eight flips and rotations."""
+    patch = np.rot90(patch, which % 4)
+    return np.ascontiguousarray(patch[:, ::-1] if which >= 4 else patch)

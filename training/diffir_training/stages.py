@@ -1,0 +1,98 @@
+"""The stages of DiffIR's training, each a loss and what it may change.
+
+::
+
+    1  ground truth  Z = CPEN_S1(lq, gt);           |G(lq, Z) - gt|
+    2a estimation    Z' = chain(CPEN_S2(lq), x_T);  |Z' - Z|
+    2b joint         the same Z';                   |G(lq, Z') - gt| + |Z' - Z|
+
+In both phases of stage 2, x_T is Z noised to the last step, and gradients flow through
+all T reverse steps; the stage-1 network is a frozen teacher (DiffIR, section 3.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from diffir_core.nn import DiffIRS1, DiffIRS2
+from diffir_training.data import Batch
+from diffir_training.losses import kd_l1, pixel_l1
+
+
+class Stage(Protocol):
+    """What the training loop needs of a stage."""
+
+    network: nn.Module
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Give the parameters that this stage trains."""
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Give the scalar loss of a batch; `generator` draws the diffusion noise."""
+
+
+class GroundTruthStage:
+    """Stage 1: learn the IPR from ground truth, and to restore under it (eq. 4)."""
+
+    def __init__(self, network: DiffIRS1) -> None:
+        self.network = network
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Give all parameters."""
+        return self.network.parameters()
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """L1 of the restored image; there is no randomness."""
+        return pixel_l1(self.network(batch.noisy, batch.clean), batch.clean)
+
+
+class EstimationStage:
+    """Stage 2, first phase: CPEN_S2 and the denoiser learn the stage-1 IPR (eq. 11)."""
+
+    def __init__(self, teacher: DiffIRS1, network: DiffIRS2) -> None:
+        self.teacher = teacher.eval().requires_grad_(False)
+        self.network = network
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Give the parameters of CPEN_S2 and the denoiser."""
+        yield from self.network.condition.parameters()
+        yield from self.network.denoise.parameters()
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """L1 between the estimated and the stage-1 IPR."""
+        target, estimate = self.iprs(batch, generator)
+        return kd_l1(target, estimate)
+
+    def iprs(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Give the stage-1 IPR and its estimate, both (b, ipr_length)."""
+        with torch.no_grad():
+            target = self.teacher.extract_ipr(batch.noisy, batch.clean)
+            noise = torch.randn(target.shape, generator=generator).to(target)
+            x_T = self.network.diffusion.q_sample(target, noise)
+        condition = self.network.extract_condition(batch.noisy)
+        return target, self.network.reverse_chain(condition, x_T)[-1]
+
+
+class JointStage(EstimationStage):
+    """Stage 2, second phase: everything learns together (eq. 12)."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Give all parameters."""
+        return self.network.parameters()
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """L1 of the restored image plus L1 of the IPR."""
+        target, estimate = self.iprs(batch, generator)
+        restored = self.network.G(batch.noisy, estimate)
+        return pixel_l1(restored, batch.clean) + kd_l1(target, estimate)
+
+
+def stage_two_from(teacher: DiffIRS1) -> DiffIRS2:
+    """Start stage 2: the DIRformer of stage 1, new CPEN_S2 and denoiser."""
+    network = DiffIRS2(teacher.config)
+    network.G.load_state_dict(teacher.G.state_dict())
+    return network
