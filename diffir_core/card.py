@@ -1,0 +1,23 @@
+"""What a model says about itself: how it was trained, and when not to trust it."""
+
+from __future__ import annotations
+
+from diffir_core._base import FrozenConfig
+
+
+class ModelCard(FrozenConfig):
+    """The card of a model; it travels inside its weights file."""
+
+    name: str = ""
+    description: str = ""
+    task: str = ""
+    training_data: tuple[str, ...] = ()
+    """What the model saw, each with its licence."""
+    degradation: str = ""
+    """What its inputs suffered from, with ranges and units."""
+    intended_use: str = ""
+    limitations: str = ""
+    licence: str = ""
+    citation: str = ""
+    figures: dict[str, float | str] = {}
+    """Measured quality, by data set and metric."""

@@ -1,0 +1,153 @@
+"""Weights files: ours (safetensors) and the official ones; a file is data, never code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from diffir_core._official import State, find_network, infer_config, stage_of
+from diffir_core._unpickling import read_pickled
+from diffir_core.card import ModelCard
+from diffir_core.config import ModelConfig
+from diffir_core.errors import CheckpointError
+from diffir_core.model import Model, fingerprint
+from diffir_core.models import shipped_models
+from diffir_core.nn import DiffIRS1, DiffIRS2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FORMAT = "diffir/1"
+_ZIP_OR_PICKLE = (b"PK", b"\x80")
+
+
+def load_model(source: str | Path) -> Model:
+    """Load a model by its shipped name or from a file.
+
+    Files are recognised by their contents: our safetensors, and every official
+    container (`.pth`, `.ckpt`), whose configuration is inferred from the tensors.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such model, or the file is damaged, unsafe or not a DiffIR.
+    """
+    shipped = shipped_models()
+    if str(source) in shipped:
+        return _load_file(shipped[str(source)], str(source))
+    path = Path(source)
+    if not path.is_file():
+        raise CheckpointError(
+            f"No model '{source}': it is neither a file nor one of the shipped models "
+            f"({', '.join(shipped) or 'none'})."
+        )
+    return _load_file(path, path.name.split(".")[0] or path.name)
+
+
+def _load_file(path: Path, name: str) -> Model:
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start in _ZIP_OR_PICKLE or start[:1] == b"\x80":
+        state = find_network(read_pickled(path), path.name)
+        return _build(state, infer_config(state, path.name), None, name, path.name)
+    return _load_safetensors(path, name)
+
+
+def _load_safetensors(path: Path, name: str) -> Model:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path.name} is damaged or not a weights file ({error}); fetch it again."
+        ) from error
+    if "config" not in metadata:
+        state = find_network(state, path.name)
+        return _build(state, infer_config(state, path.name), None, name, path.name)
+    if metadata.get("format") != _FORMAT:
+        raise CheckpointError(
+            f"{path.name} has format '{metadata.get('format')}', this version reads "
+            f"'{_FORMAT}'; update napari-diffir."
+        )
+    config = ModelConfig.model_validate_json(metadata["config"])
+    text = metadata.get("card")
+    card = ModelCard.model_validate_json(text) if text else None
+    model = _build(state, config, card, name, path.name)
+    if model.fingerprint != metadata["fingerprint"]:
+        raise CheckpointError(
+            f"{path.name} is damaged: its weights do not have the fingerprint it "
+            "states; fetch it again."
+        )
+    return model
+
+
+def _build(
+    state: State, config: ModelConfig, card: ModelCard | None, name: str, file: str
+) -> Model:
+    kind = DiffIRS2 if stage_of(state, file) == 2 else DiffIRS1
+    state = {key: value.float() for key, value in state.items()}
+    with torch.device("meta"):
+        network = kind(config)
+    _check_keys(state, network.state_dict(), file)
+    network.load_state_dict(state, strict=True, assign=True)
+    network.eval().requires_grad_(False)
+    return Model(network, config, card, fingerprint(state), name)
+
+
+def _check_keys(state: State, expected: Mapping[str, Any], file: str) -> None:
+    for key, tensor in expected.items():
+        if key not in state:
+            raise CheckpointError(f"{file} lacks the tensor '{key}'; it is not whole.")
+        if state[key].shape != tensor.shape:
+            raise CheckpointError(
+                f"{file}: '{key}' has shape {tuple(state[key].shape)}, expected "
+                f"{tuple(tensor.shape)}."
+            )
+    if extra := sorted(set(state) - set(expected)):
+        raise CheckpointError(
+            f"{file} has {len(extra)} tensors that no DiffIR has, such as '{extra[0]}'."
+        )
+
+
+def save_model(
+    path: str | Path,
+    network: DiffIRS1 | DiffIRS2,
+    *,
+    card: ModelCard | None = None,
+    dtype: Literal["float32", "float16"] = "float32",
+) -> None:
+    """Write a network as safetensors, with its configuration, card and fingerprint.
+
+    With float16 the parameters are rounded to half the size; the schedule is not. The
+    file is complete or absent, never half-written.
+    """
+    path = Path(path)
+    half = dtype == "float16"
+    state = {
+        key: value.half() if half and not key.startswith("diffusion.") else value
+        for key, value in network.state_dict().items()
+    }
+    state = {key: value.cpu().contiguous().clone() for key, value in state.items()}
+    metadata = {
+        "format": _FORMAT,
+        "stage": str(network.stage),
+        "config": network.config.model_dump_json(),
+        "card": card.model_dump_json() if card else "",
+        "fingerprint": fingerprint(state),
+    }
+    temporary = path.with_name(path.name + ".part")
+    save_file(state, temporary, metadata=metadata)
+    os.replace(temporary, path)
+
+
+def convert(official: str | Path, destination: str | Path) -> Model:
+    """Turn an official file into ours; give the model it holds."""
+    model = load_model(official)
+    save_model(destination, model.network, card=model.card)
+    return model

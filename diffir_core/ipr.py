@@ -1,0 +1,86 @@
+"""The IR prior representation as a value: save, load, blend."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffir_core.errors import InputError
+
+_FORMAT = "diffir-ipr/1"
+
+
+@dataclass(frozen=True, eq=False)
+class IPR:
+    """How to restore an image, in 256 numbers, with where they come from."""
+
+    vector: NDArray[np.float32]
+    """(ipr_length,) float32."""
+    model: str
+    """Fingerprint of the weights it belongs to; other weights cannot read it."""
+    seed: int = 0
+    chain: NDArray[np.float32] | None = None
+    """(T, ipr_length): the estimate after each reverse step, or None."""
+    source: str = ""
+    """The image it was extracted from, in words."""
+
+    def save(self, path: str | Path) -> None:
+        """Write the IPR as JSON (``*.ipr.json``); whole or not at all."""
+        path = Path(path)
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_text(json.dumps(self.to_dict()) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, as they are saved."""
+        return {
+            "format": _FORMAT,
+            "model": self.model,
+            "seed": self.seed,
+            "source": self.source,
+            "vector": [float(value) for value in self.vector],
+            "chain": None if self.chain is None else self.chain.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read the plain values of `to_dict`."""
+        if values.get("format") != _FORMAT:
+            raise InputError(
+                f"An IPR has format '{_FORMAT}', not '{values.get('format')}'."
+            )
+        chain = values.get("chain")
+        return cls(
+            vector=np.asarray(values["vector"], np.float32),
+            model=values["model"],
+            seed=values["seed"],
+            chain=None if chain is None else np.asarray(chain, np.float32),
+            source=values["source"],
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read an IPR from JSON."""
+        try:
+            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        except OSError as error:
+            raise InputError(f"Cannot read {path}: {error.strerror}.") from error
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path} is not an IPR file ({error}).") from error
+
+
+def blend(a: IPR, b: IPR, weight: float) -> IPR:
+    """Give the IPR between `a` (weight 0) and `b` (weight 1), of the same model."""
+    if a.model != b.model:
+        raise InputError(
+            "These IPRs belong to different models; extract both with one model."
+        )
+    vector = (1 - weight) * a.vector + weight * b.vector
+    source = f"blend of {a.source or 'an IPR'} and {b.source or 'an IPR'} at {weight:g}"
+    return IPR(vector.astype(np.float32), a.model, a.seed, None, source)

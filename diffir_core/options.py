@@ -1,0 +1,98 @@
+"""What a person can ask of a restoration; the same in Python, shell and napari."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from diffir_core._base import FrozenConfig
+from diffir_core.intensity import IntensityOptions
+from diffir_core.ipr import IPR
+
+_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_OUTPUT_DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
+
+
+def _as_ipr(value: Any) -> Any:
+    return IPR.from_dict(value) if isinstance(value, dict) else value
+
+
+IPRField = Annotated[
+    IPR,
+    BeforeValidator(_as_ipr),
+    PlainSerializer(lambda ipr: ipr.to_dict(), when_used="json"),
+]
+
+
+class RestoreOptions(FrozenConfig):
+    """Options of a restoration; the defaults are what most images want.
+
+    A value that this version cannot do yet is refused, never ignored.
+    """
+
+    model_config = FrozenConfig.model_config | {"arbitrary_types_allowed": True}
+
+    ipr: IPRField | None = None
+    """Restore under this IPR instead of the image's own."""
+    ipr_scope: Literal["plane", "stack", "region"] = "plane"
+    """What the IPR is extracted from: each plane, or the mean over a stack's planes."""
+    seed: int = Field(0, ge=0)
+    """Of the start noise of the diffusion; all planes share it."""
+    steps: int | None = Field(None, ge=1)
+    """Reverse steps; None is what the model was trained with."""
+    strength: float = 1.0
+    intensity: IntensityOptions = IntensityOptions()
+    """How values become model units; inverted on the way back."""
+    memory: str | None = None
+    """Budget such as '4GB'; what would exceed it is refused before it starts."""
+    device: str = "auto"
+    """'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."""
+    precision: Literal["float32", "bfloat16", "auto"] = "auto"
+    tile: int | None = Field(None, ge=8)
+    """Height of a strip in rows; None is chosen. The result does not depend on it."""
+    exactness: Literal["exact", "fast"] = "exact"
+    output_dtype: str | None = None
+    """None keeps the input's."""
+    channels: tuple[int, ...] | None = None
+    """Restore these channels alone and copy the others; None restores all."""
+    region: None = None
+
+    @model_validator(mode="after")
+    def _only_what_is_there(self) -> Self:
+        if self.ipr_scope == "region":
+            raise ValueError("this version extracts IPRs from a 'plane' or 'stack' only")
+        if self.strength != 1.0:
+            raise ValueError("this version restores at strength 1 only")
+        if self.precision == "bfloat16":
+            raise ValueError("this version computes in 'float32' only")
+        if self.exactness == "fast":
+            raise ValueError("this version is always 'exact'")
+        if self.output_dtype not in (None, *_OUTPUT_DTYPES):
+            raise ValueError(
+                f"output_dtype '{self.output_dtype}' is none of "
+                + ", ".join(_OUTPUT_DTYPES)
+            )
+        if self.memory is not None:
+            parse_bytes(self.memory)
+        return self
+
+    def memory_bytes(self) -> int | None:
+        """Give the memory budget in bytes, or None."""
+        return None if self.memory is None else parse_bytes(self.memory)
+
+    def dtype(self, source: np.dtype[Any]) -> np.dtype[Any]:
+        """Give the type of the result for a source of this type."""
+        return source if self.output_dtype is None else np.dtype(self.output_dtype)
+
+
+def parse_bytes(text: str) -> int:
+    """Read a size such as '4GB' or '500 MB' (powers of ten)."""
+    match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?B?)\s*", text.upper())
+    unit = (match[2] if match[2] in _UNITS else match[2] + "B") if match else ""
+    try:
+        return int(float(match[1]) * _UNITS[unit])  # type: ignore[index]
+    except (TypeError, KeyError, ValueError):
+        raise ValueError(f"'{text}' is not a size like '4GB' or '500MB'") from None
