@@ -57,8 +57,10 @@ class FrozenConfig(BaseModel):
 
 def _one_sentence(name: str, error: ValidationError) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or name
+    where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
+    if not where:
+        return f"{name}: {message}."
     if first["type"] == "extra_forbidden":
         return f"{name} has no option '{where}'; remove it or mend its spelling."
     return f"{name}.{where} is {first['input']!r}: {message}."

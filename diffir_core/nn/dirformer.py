@@ -86,7 +86,7 @@ class DIRformer(nn.Module):
         h and w are multiples of `config.size_multiple`; the output is
         (b, out_channels, h * scale, w * scale), not clamped.
         """
-        level1 = self._embed(lq)
+        level1 = self.embed(lq)
         level1 = self.encoder_level1(level1, ipr)
         level2 = self.encoder_level2(self.down1_2(level1), ipr)
         level3 = self.encoder_level3(self.down2_3(level2), ipr)
@@ -100,12 +100,14 @@ class DIRformer(nn.Module):
         x = self.decoder_level1(x, ipr)
         if self.config.num_refinement_blocks:
             x = self.refinement(x, ipr)
-        return self._end(x, lq)
+        return self.end(x, lq)
 
-    def _embed(self, lq: Tensor) -> Tensor:
+    def embed(self, lq: Tensor) -> Tensor:
+        """Give the features of level 1 before its first block."""
         return self.patch_embed(F.pixel_unshuffle(lq, self.config.body_unshuffle))  # type: ignore[no-any-return]
 
-    def _end(self, x: Tensor, lq: Tensor) -> Tensor:
+    def end(self, x: Tensor, lq: Tensor) -> Tensor:
+        """Turn the last features into the restored image."""
         if self.config.architecture == "inpainting":
             return self.output(x)  # type: ignore[no-any-return]
         if self.config.architecture == "deblur":

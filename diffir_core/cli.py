@@ -1,0 +1,210 @@
+"""The command line: `diffir`."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from diffir_core.errors import DiffIRError
+from diffir_core.models import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from diffir_core.options import RestoreOptions
+    from diffir_core.stacks.restoring import RestoreProgress
+
+app = typer.Typer(
+    help="DiffIR image restoration for microscopy.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ModelOption = Annotated[
+    str, typer.Option(help="A shipped model's name, or a weights file.")
+]
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="TIFF, OME-TIFF or OME-Zarr.")],
+    destination: Annotated[Path, typer.Argument(help=".ome.tif or .ome.zarr")],
+    model: ModelOption = DEFAULT_MODEL,
+    axes: Annotated[
+        str | None, typer.Option(help="One letter a dimension, such as TZYX.")
+    ] = None,
+    options: Annotated[
+        Path | None, typer.Option(help="A YAML file of options.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the start noise.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Budget, such as 4GB.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")] = None,
+    exactness: Annotated[str | None, typer.Option(help="exact")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing output.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Not possible yet; refused.")
+    ] = False,
+) -> None:
+    """Restore a file; type, value range, axes and pixel size stay."""
+    from diffir_core.checkpoint import load_model
+    from diffir_core.stacks.restoring import restore_file
+
+    changes = {
+        "seed": seed,
+        "memory": memory,
+        "device": device,
+        "exactness": exactness,
+    }
+    chosen = _options(options, changes)
+    with _progress_bar() as show:
+        report = restore_file(
+            source,
+            destination,
+            load_model(model),
+            axes=axes,
+            options=chosen,
+            overwrite=overwrite,
+            resume=resume,
+            progress=show,
+        )
+    Console().print(
+        f"{destination}: {report.planes} planes in {report.seconds:.1f} s on "
+        f"{report.device}, {report.clipped_values} values clipped to "
+        f"{report.output_dtype}."
+    )
+
+
+def _options(path: Path | None, changes: dict[str, Any]) -> RestoreOptions:
+    from diffir_core.options import RestoreOptions
+
+    base = RestoreOptions.from_yaml(path) if path else RestoreOptions()
+    given = {key: value for key, value in changes.items() if value is not None}
+    return base.replace(**given) if given else base
+
+
+class _progress_bar:  # noqa: N801 - used like a function
+    """A line on stderr with planes done and time left."""
+
+    def __enter__(self) -> Any:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar = Progress(
+            TextColumn("planes"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("planes", total=None)
+        return self._show
+
+    def _show(self, step: RestoreProgress) -> None:
+        done = step.fraction * step.planes
+        self._bar.update(self._task, total=step.planes, completed=round(done, 2))
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+@app.command()
+def models() -> None:
+    """List the shipped models."""
+    from diffir_core.checkpoint import load_model
+    from diffir_core.models import shipped_models
+
+    table = Table("name", "what it does", "trained on", "licence")
+    for name in shipped_models():
+        card = load_model(name).card
+        if card:
+            table.add_row(
+                name, card.description, "; ".join(card.training_data), card.licence
+            )
+    Console().print(table)
+
+
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(help="A model, an IPR, options or an image.")],
+) -> None:
+    """Say what a file is."""
+    from diffir_core.describing import describe
+
+    Console(soft_wrap=True).print(describe(file), highlight=False, markup=False)
+
+
+@app.command()
+def convert(
+    official: Annotated[Path, typer.Argument(help="An official .pth or .ckpt file.")],
+    destination: Annotated[Path, typer.Argument(help="The .safetensors to write.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing output.")
+    ] = False,
+) -> None:
+    """Turn an official checkpoint into safetensors."""
+    from diffir_core.checkpoint import convert
+    from diffir_core.errors import OutputExistsError
+
+    if destination.exists() and not overwrite:
+        raise OutputExistsError(
+            f"{destination} is already there; choose another name or pass --overwrite."
+        )
+    model = convert(official, destination)
+    Console().print(
+        f"{destination}: {model.config.task}, stage {model.stage}, fingerprint "
+        f"{model.fingerprint[:12]}"
+    )
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path, typer.Option(help="Folder for the results.")
+    ] = Path("diffir-demo"),
+    model: ModelOption = DEFAULT_MODEL,
+) -> None:
+    """Restore the bundled sample and show what changed."""
+    from diffir_core.checkpoint import load_model
+    from diffir_core.demo import run_demo
+
+    with _progress_bar() as show:
+        result = run_demo(load_model(model), output, show)
+    table = Table("", "PSNR (dB)", "SSIM")
+    table.add_row("noisy", f"{result.noisy_psnr:.2f}", f"{result.noisy_ssim:.3f}")
+    table.add_row(
+        "restored", f"{result.restored_psnr:.2f}", f"{result.restored_ssim:.3f}"
+    )
+    Console().print(table)
+    Console(soft_wrap=True).print(f"Restored stack: {result.stack}")
+    Console(soft_wrap=True).print(f"Picture: {result.picture}")
+
+
+def _add_commands_of_others() -> None:
+    """Add what other packages offer, such as `train`; the core knows none of them."""
+    for command in sorted(entry_points(group="diffir.commands"), key=lambda e: e.name):
+        app.command(command.name)(command.load())
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one line and exit status 2."""
+    _add_commands_of_others()
+    try:
+        app()
+    except DiffIRError as error:
+        Console(stderr=True, soft_wrap=True).print(
+            f"diffir: {error}", markup=False, highlight=False
+        )
+        sys.exit(2)

@@ -1,0 +1,104 @@
+"""Say in words what a file is: a model, an IPR, options, or an image."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from diffir_core.errors import CheckpointError, InputError
+
+_MODELS = (".safetensors", ".pth", ".pt", ".ckpt")
+
+
+def describe(path: Path) -> str:
+    """Describe a file in a few lines."""
+    if not path.exists():
+        raise InputError(f"There is no file {path}; check its name.")
+    if path.suffix.lower() in _MODELS:
+        return _lines(_model(path))
+    if path.name.endswith(".ipr.json"):
+        return _lines(_ipr(path))
+    if path.suffix.lower() in (".yaml", ".yml"):
+        from diffir_core.options import RestoreOptions
+
+        return RestoreOptions.from_yaml(path).to_yaml()
+    return _lines(_image(path))
+
+
+def _lines(values: dict[str, Any]) -> str:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _model(path: Path) -> dict[str, Any]:
+    from diffir_core.checkpoint import load_model
+
+    model = load_model(path)
+    parameters = sum(p.numel() for p in model.network.parameters())
+    card = model.card.model_dump(mode="json") if model.card else None
+    return {
+        "kind": "model",
+        "stage": model.stage,
+        "parameters": parameters,
+        "fingerprint": model.fingerprint,
+        "config": model.config.model_dump(mode="json"),
+        "card": card,
+    }
+
+
+def _ipr(path: Path) -> dict[str, Any]:
+    from diffir_core.ipr import IPR
+
+    ipr = IPR.load(path)
+    return {
+        "kind": "IPR",
+        "length": len(ipr.vector),
+        "model": ipr.model,
+        "seed": ipr.seed,
+        "source": ipr.source,
+    }
+
+
+def _image(path: Path) -> dict[str, Any]:
+    from diffir_core.stacks.source import open_source
+
+    try:
+        source = open_source(path)
+    except CheckpointError as error:
+        raise InputError(str(error)) from error
+    metadata = source.metadata
+    described = {
+        "kind": "image",
+        "axes": source.layout.axes,
+        "shape": list(source.shape),
+        "type": str(source.dtype),
+        "pixel_size": metadata.pixel_size,
+        "units": metadata.units,
+        "channels": list(metadata.channel_names),
+        "restored_by": provenance(path),
+    }
+    source.close()
+    return described
+
+
+def provenance(path: Path) -> dict[str, Any] | None:
+    """Give the report stored in a finished output of ours; None for other images."""
+    if path.is_dir():
+        import zarr
+
+        found = dict(zarr.open(str(path), mode="r").attrs).get("diffir")
+        return dict(found) if isinstance(found, dict) else None
+    import tifffile
+    from xml.etree import ElementTree
+
+    with tifffile.TiffFile(path) as file:
+        xml = file.ome_metadata
+    for element in ElementTree.fromstring(xml).iter() if xml else ():
+        if element.tag.endswith("}Description") and element.text:
+            try:
+                return dict(json.loads(element.text)["diffir"])
+            except (json.JSONDecodeError, KeyError, TypeError):
+                continue
+    return None

@@ -1,0 +1,1 @@
+"""Inference: exact restoration of planes of any size."""

@@ -1,0 +1,1 @@
+"""Stacks of planes: named axes, sources, sinks, and the way from one to the other."""

@@ -1,0 +1,74 @@
+"""Where planes come from: arrays and files, read one plane at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffir_core.errors import InputError
+from diffir_core.stacks.axes import PlaneIndex, StackLayout, check_axes
+from diffir_core.stacks.metadata import StackMetadata
+
+_TIFF = (".tif", ".tiff", ".btf", ".tf8")
+
+
+class StackSource(Protocol):
+    """A stack that is read plane by plane."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    layout: StackLayout
+    metadata: StackMetadata
+
+    def read(self, plane: PlaneIndex) -> NDArray[Any]:
+        """Read one plane as (channels, Y, X)."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+
+class ArraySource:
+    """An array in memory, or a lazy one (dask, Zarr), with named axes."""
+
+    def __init__(
+        self, array: Any, axes: str, metadata: StackMetadata | None = None
+    ) -> None:
+        if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+            array = np.asarray(array)
+        self._array = array
+        self.shape: tuple[int, ...] = tuple(array.shape)
+        self.dtype = np.dtype(array.dtype)
+        self.layout = check_axes(axes, self.shape)
+        self.metadata = metadata or StackMetadata(self.layout.axes)
+
+    def read(self, plane: PlaneIndex) -> NDArray[Any]:
+        """Read one plane as (channels, Y, X)."""
+        return plane.take(self._array)
+
+    def close(self) -> None:
+        """Do nothing: the array is the caller's."""
+
+
+def open_source(path: str | Path, axes: str | None = None) -> StackSource:
+    """Open a TIFF, OME-TIFF, ImageJ TIFF, OME-Zarr or Zarr file lazily.
+
+    Axes come from the file; where it does not name them, they must be given.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"There is no file {path}; check its name.")
+    if path.is_dir():
+        from diffir_core.stacks._ome_zarr import ZarrSource
+
+        return ZarrSource(path, axes)
+    if path.suffix.lower() in _TIFF:
+        from diffir_core.stacks._tiff import TiffSource
+
+        return TiffSource(path, axes)
+    raise InputError(
+        f"{path.name} has the unknown type '{path.suffix}'; TIFF, OME-TIFF and "
+        "OME-Zarr are read, others open in napari through their own readers."
+    )
