@@ -15,8 +15,7 @@ from diffir_core.errors import CheckpointError, InputError
 State = dict[str, Tensor]
 
 _CONTAINERS = ("params_ema", "params", "state_dict")
-_PREFIXES = ("module.", "generator.", "net_g.")
-_PARTS = ("G.", "E.", "condition.", "denoise.", "diffusion.")
+_PREFIXES = ("module.", "generator.", "module.")
 _TWINS = {"diffusion.condition.": "condition.", "diffusion.model.": "denoise."}
 
 
@@ -35,9 +34,8 @@ def find_network(content: Any, name: str) -> State:
     if not isinstance(content, dict):
         raise CheckpointError(f"{name} holds no weights of a DiffIR network.")
     state = _strip_prefixes(
-        {key: value for key, value in content.items() if isinstance(value, Tensor)}
+        {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     )
-    state = {key: value for key, value in state.items() if key.startswith(_PARTS)}
     if "G.patch_embed.proj.weight" not in state:
         raise CheckpointError(
             f"{name} holds no whole DiffIR network (no 'G.patch_embed.proj.weight'); "
@@ -58,19 +56,18 @@ def _strip_prefixes(state: State) -> State:
 
 
 def _without_twins(state: State, name: str) -> State:
-    kept = {}
+    kept, twins = {}, {}
     for key, value in state.items():
-        for prefix, original in _TWINS.items():
-            if key.startswith(prefix):
-                twin = state.get(original + key.removeprefix(prefix))
-                if twin is None or not torch.equal(twin, value):
-                    raise CheckpointError(
-                        f"{name} is inconsistent: '{key}' differs from the tensor it "
-                        "should repeat."
-                    )
-                break
-        else:
+        prefix = next((prefix for prefix in _TWINS if key.startswith(prefix)), None)
+        if prefix is None:
             kept[key] = value
+        else:
+            twins[_TWINS[prefix] + key.removeprefix(prefix)] = value
+    for key, value in twins.items():
+        if key not in kept or not torch.equal(kept[key], value):
+            raise CheckpointError(
+                f"{name} is inconsistent: its two copies of '{key}' differ."
+            )
     return kept
 
 
@@ -92,12 +89,12 @@ def infer_config(state: State, name: str) -> ModelConfig:
         return ModelConfig.parse(
             _ends(state) | _body(state) | _extraction(state) | _diffusion(state)
         )
-    except (KeyError, IndexError, StopIteration) as error:
+    except InputError as error:
+        raise CheckpointError(f"{name} is no DiffIR network: {error}") from error
+    except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
         raise CheckpointError(
             f"{name} is no DiffIR network this version knows (looking for {error})."
         ) from error
-    except InputError as error:
-        raise CheckpointError(f"{name} is no DiffIR network: {error}") from error
 
 
 def _ends(state: State) -> dict[str, Any]:
@@ -124,9 +121,7 @@ def _body(state: State) -> dict[str, Any]:
         "ffn_expansion": _ffn_expansion(state),
         "bias": any(key.endswith("attn.qkv.bias") for key in state),
         "layer_norm": (
-            "WithBias"
-            if norms[0].replace("weight", "bias") in state
-            else "BiasFree"
+            "WithBias" if norms[0].replace("weight", "bias") in state else "BiasFree"
         ),
     }
 
@@ -144,7 +139,7 @@ def _extraction(state: State) -> dict[str, Any]:
 def _diffusion(state: State) -> dict[str, Any]:
     if "diffusion.betas" not in state:
         return {}
-    betas = [round(float(beta), 6) for beta in state["diffusion.betas"]]
+    betas = [float(f"{float(beta):.6g}") for beta in state["diffusion.betas"]]
     layer = r"denoise\.resmlp\.\d+\.resmlp\.0\.weight$"
     found: dict[str, Any] = {
         "timesteps": len(betas),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import sys
 import zipfile
 from collections import OrderedDict, defaultdict
@@ -35,13 +36,26 @@ _STORAGES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-_PLAIN_TYPES = (dict, list, set, frozenset, tuple, int, float, complex, str, bytes, bool)
+_PLAIN_TYPES = (
+    dict,
+    list,
+    set,
+    frozenset,
+    tuple,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    bool,
+)
 _BUILTINS = {kind.__name__: kind for kind in _PLAIN_TYPES} | {
     "long": int,  # Pickle protocol 2 still uses the names of Python 2.
     "unicode": str,
     "object": object,
 }
-_INERT_STDLIB = {"typing", "argparse", "pathlib", "collections", "enum", "datetime"}
+_KNOWN_TO_RUN = ("__builtin__", "torch", "setuptools", "pip", "IPython")
+_INERT_STDLIB = {"functools", "typing", "argparse", "pathlib", "collections", "enum", "datetime"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +119,19 @@ def _read_stream(path: Path) -> Any:
     with path.open("rb") as file:
         first = _SafeUnpickler(file, no_storage).load()
     if first == _TORCH_MAGIC:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return _read_legacy(path)
     return first
+
+
+def _read_legacy(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        raise CheckpointError(
+            f"Refused: {path.name} asks for '{asked[1] if asked else 'code'}', which "
+            "is no data; do not trust its source, or save its weights anew."
+        ) from error
 
 
 class _SafeUnpickler(pickle.Unpickler):
@@ -118,7 +143,7 @@ class _SafeUnpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> _Storage:
         """Give the raw bytes of a tensor's storage."""
-        _, kind, key, *_ = pid
+        kind, key = pid[1], pid[2]
         if not isinstance(kind, torch.dtype):
             raise ValueError(f"tensors of an unknown type {kind}")
         return self._storage(kind, key)  # type: ignore[no-any-return]
@@ -131,11 +156,14 @@ class _SafeUnpickler(pickle.Unpickler):
             return _REBUILDERS[name]
         if module in ("builtins", "__builtin__") and name in _BUILTINS:
             return _BUILTINS[name]
+        if module == "_codecs" and name == "encode":
+            return _encode  # How protocol 2 writes bytes.
         if module == "collections" and name in ("OrderedDict", "defaultdict"):
             return {"OrderedDict": OrderedDict, "defaultdict": _default_dict}[name]
         root = module.partition(".")[0]
-        known = root in sys.stdlib_module_names or root == "__builtin__"
-        if known and root not in _INERT_STDLIB:
+        known = root in sys.stdlib_module_names or root in _KNOWN_TO_RUN
+        inert = module in _INERT_STDLIB and "." not in name
+        if known and not inert:
             raise CheckpointError(
                 f"Refused: the file asks to run '{module}.{name}'; weights are data "
                 "and never need it, so do not trust its source."
@@ -143,15 +171,21 @@ class _SafeUnpickler(pickle.Unpickler):
         return type(name, (_Inert,), {"__module__": module})
 
 
+def _encode(text: str, codec: str) -> bytes:
+    return text.encode("latin1")
+
+
 def _default_dict(*_: Any) -> defaultdict[Any, Any]:
     return defaultdict()
 
 
 def _rebuild_tensor(
-    storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
+    storage: _Storage,
+    offset: int,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    *_: Any,
 ) -> Tensor:
-    if not storage.data:
-        return torch.empty(size, dtype=storage.dtype)
     flat = torch.frombuffer(bytearray(storage.data), dtype=storage.dtype)
     return flat.as_strided(size, stride, offset).clone()
 

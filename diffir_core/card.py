@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from diffir_core._base import FrozenConfig
 
 
@@ -19,5 +21,5 @@ class ModelCard(FrozenConfig):
     limitations: str = ""
     licence: str = ""
     citation: str = ""
-    figures: dict[str, float | str] = {}
+    figures: dict[str, float | str] = Field(default_factory=dict)
     """Measured quality, by data set and metric."""

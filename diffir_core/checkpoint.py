@@ -1,12 +1,14 @@
-"""Weights files: ours (safetensors) and the official ones; a file is data, never code."""
+"""Weights files, ours (safetensors) and the official ones: data, never code."""
 
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -46,7 +48,7 @@ def load_model(source: str | Path) -> Model:
             f"No model '{source}': it is neither a file nor one of the shipped models "
             f"({', '.join(shipped) or 'none'})."
         )
-    return _load_file(path, path.name.split(".")[0] or path.name)
+    return _load_file(path, path.stem)
 
 
 def _load_file(path: Path, name: str) -> Model:
@@ -62,24 +64,30 @@ def _load_safetensors(path: Path, name: str) -> Model:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            state = {key: file.get_tensor(key) for key in file.keys()}
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path.name} is damaged or not a weights file ({error}); fetch it again."
         ) from error
-    if "config" not in metadata:
+    if not metadata.get("format", "").startswith("diffir/"):
         state = find_network(state, path.name)
         return _build(state, infer_config(state, path.name), None, name, path.name)
-    if metadata.get("format") != _FORMAT:
+    if metadata["format"] != _FORMAT:
         raise CheckpointError(
-            f"{path.name} has format '{metadata.get('format')}', this version reads "
+            f"{path.name} has format '{metadata['format']}', this version reads "
             f"'{_FORMAT}'; update napari-diffir."
         )
-    config = ModelConfig.model_validate_json(metadata["config"])
-    text = metadata.get("card")
-    card = ModelCard.model_validate_json(text) if text else None
+    try:
+        config = ModelConfig.model_validate_json(metadata.get("config", ""))
+        text = metadata.get("card")
+        card = ModelCard.model_validate_json(text) if text else None
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path.name} describes its network in a way this version does not know; "
+            "update napari-diffir, or fetch the file again."
+        ) from error
     model = _build(state, config, card, name, path.name)
-    if model.fingerprint != metadata["fingerprint"]:
+    if model.fingerprint != metadata.get("fingerprint"):
         raise CheckpointError(
             f"{path.name} is damaged: its weights do not have the fingerprint it "
             "states; fetch it again."
@@ -96,7 +104,7 @@ def _build(
         network = kind(config)
     _check_keys(state, network.state_dict(), file)
     network.load_state_dict(state, strict=True, assign=True)
-    network.eval().requires_grad_(False)
+    network.eval()
     return Model(network, config, card, fingerprint(state), name)
 
 
@@ -128,6 +136,8 @@ def save_model(
     file is complete or absent, never half-written.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise CheckpointError(f"There is no folder {path.parent}; create it first.")
     half = dtype == "float16"
     state = {
         key: value.half() if half and not key.startswith("diffusion.") else value
@@ -136,6 +146,7 @@ def save_model(
     state = {key: value.cpu().contiguous().clone() for key, value in state.items()}
     metadata = {
         "format": _FORMAT,
+        "diffir_version": version("napari-diffir"),
         "stage": str(network.stage),
         "config": network.config.model_dump_json(),
         "card": card.model_dump_json() if card else "",

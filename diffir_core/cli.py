@@ -89,7 +89,7 @@ def _options(path: Path | None, changes: dict[str, Any]) -> RestoreOptions:
     return base.replace(**given) if given else base
 
 
-class _progress_bar:  # noqa: N801 - used like a function
+class _progress_bar:
     """A line on stderr with planes done and time left."""
 
     def __enter__(self) -> Any:
@@ -171,9 +171,9 @@ def convert(
 
 @app.command()
 def demo(
-    output: Annotated[
-        Path, typer.Option(help="Folder for the results.")
-    ] = Path("diffir-demo"),
+    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path(
+        "diffir-demo"
+    ),
     model: ModelOption = DEFAULT_MODEL,
 ) -> None:
     """Restore the bundled sample and show what changed."""

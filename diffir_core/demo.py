@@ -39,10 +39,11 @@ def run_demo(
     import tifffile
 
     folder.mkdir(parents=True, exist_ok=True)
-    stack, picture = folder / "restored.ome.tif", folder / "noisy-restored-reference.png"
-    restore_file(
-        sample_path("noisy"), stack, model, overwrite=True, progress=progress
+    stack, picture = (
+        folder / "restored.ome.tif",
+        folder / "noisy-restored-reference.png",
     )
+    restore_file(sample_path("noisy"), stack, model, overwrite=True, progress=progress)
     noisy, reference = (tifffile.imread(sample_path(n)) for n in ("noisy", "reference"))
     restored = tifffile.imread(stack)
     _draw(picture, [image[len(image) // 2] for image in (noisy, restored, reference)])

@@ -90,8 +90,9 @@ def provenance(path: Path) -> dict[str, Any] | None:
 
         found = dict(zarr.open(str(path), mode="r").attrs).get("diffir")
         return dict(found) if isinstance(found, dict) else None
-    import tifffile
     from xml.etree import ElementTree
+
+    import tifffile
 
     with tifffile.TiffFile(path) as file:
         xml = file.ome_metadata

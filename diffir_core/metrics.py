@@ -20,7 +20,9 @@ def scale_invariant_psnr(image: Image, reference: Image, data_range: float) -> f
     """PSNR in dB after the gain and offset that fit `image` best to the reference."""
     x, y = _float(image).ravel(), _float(reference).ravel()
     variance = float(np.var(x))
-    gain = float(np.mean((x - x.mean()) * (y - y.mean()))) / variance if variance else 0.0
+    gain = (
+        float(np.mean((x - x.mean()) * (y - y.mean()))) / variance if variance else 0.0
+    )
     return psnr(gain * (x - x.mean()) + y.mean(), y, data_range)
 
 

@@ -63,7 +63,9 @@ class RestoreOptions(FrozenConfig):
     @model_validator(mode="after")
     def _only_what_is_there(self) -> Self:
         if self.ipr_scope == "region":
-            raise ValueError("this version extracts IPRs from a 'plane' or 'stack' only")
+            raise ValueError(
+                "this version extracts IPRs from a 'plane' or 'stack' only"
+            )
         if self.strength != 1.0:
             raise ValueError("this version restores at strength 1 only")
         if self.precision == "bfloat16":

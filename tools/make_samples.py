@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from diffir_training.degradations import Camera
 
 from diffir_core.samples import sample_path
-from diffir_training.degradations import Camera
 
 _CREDIT = "NEUBIAS training resources, CC-BY 4.0, https://neubias.github.io"
 _CAMERA = Camera(
@@ -50,7 +50,12 @@ def main(data: Path) -> None:
         f"gain {_CAMERA.gain:g}, offset {_CAMERA.offset:g}"
     )
     _write("noisy", noisy, pixel_size, f"Nuclei, real stack seen by a {how}. {_CREDIT}")
-    _write("reference", expected, pixel_size, f"Nuclei, noise-free mean of a {how}. {_CREDIT}")
+    _write(
+        "reference",
+        expected,
+        pixel_size,
+        f"Nuclei, noise-free mean of a {how}. {_CREDIT}",
+    )
     acquired = tifffile.imread(folder / "xyz_8bit__nucleus.tif")
     _write("acquired", acquired, {}, f"Nucleus, noisy as it was acquired. {_CREDIT}")
 
@@ -58,7 +63,11 @@ def main(data: Path) -> None:
 def _write(
     name: str, stack: np.ndarray, pixel_size: dict[str, float], description: str
 ) -> None:
-    metadata: dict[str, object] = {"axes": "ZYX", "Name": name, "Description": description}
+    metadata: dict[str, object] = {
+        "axes": "ZYX",
+        "Name": name,
+        "Description": description,
+    }
     if pixel_size:
         for axis, key in (("X", "X"), ("Y", "X"), ("Z", "Z")):
             metadata[f"PhysicalSize{axis}"] = pixel_size[key]

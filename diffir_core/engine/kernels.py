@@ -51,7 +51,8 @@ def attention_matrix(
 ) -> Tensor:
     """Give softmax(temperature * q k^T / (|q| |k|)) from its sums over pixels.
 
-    `product` is q k^T, (b, heads, c, c); the squares are |q|^2 and |k|^2, (b, heads, c).
+    `product` is q k^T, (b, heads, c, c); the squares are those of |q| and |k|,
+    (b, heads, c).
     """
     q_norm, k_norm = (
         square.sqrt().clamp_min(_NORM_EPSILON) for square in (q_square, k_square)

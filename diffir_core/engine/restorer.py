@@ -104,7 +104,10 @@ class Restorer:
         return predicted_peak_bytes(self._network.G, height, width)
 
     def _check_memory(self, height: int, width: int) -> None:
-        budget, peak = self.options.memory_bytes(), self.predicted_peak_bytes(height, width)
+        budget, peak = (
+            self.options.memory_bytes(),
+            self.predicted_peak_bytes(height, width),
+        )
         if budget is not None and peak > budget:
             raise InputError(
                 f"A plane of {height} x {width} needs about {peak / 1e9:.1f} GB with "

@@ -57,12 +57,8 @@ class StripRunner:
         """Restore `lq` (1, in_channels, h, w), as `network(lq, ipr)` would."""
         net = network
         level1 = yield from self._blocks(net.encoder_level1, net.embed(lq), ipr)
-        level2 = yield from self._blocks(
-            net.encoder_level2, net.down1_2(level1), ipr
-        )
-        level3 = yield from self._blocks(
-            net.encoder_level3, net.down2_3(level2), ipr
-        )
+        level2 = yield from self._blocks(net.encoder_level2, net.down1_2(level1), ipr)
+        level3 = yield from self._blocks(net.encoder_level3, net.down2_3(level2), ipr)
         x = yield from self._blocks(net.latent, net.down3_4(level3), ipr)
 
         x = net.reduce_chan_level3(torch.cat([net.up4_3(x), level3], dim=1))
@@ -88,9 +84,7 @@ class StripRunner:
         out = torch.empty_like(x)
         for strip in cut_strips(x.shape[1], self._rows(block, x), HALO_ROWS):
             part = x[:, strip.outer]
-            v = project(
-                block.attn, modulated(block.norm1, attention_kernel, part), _V
-            )
+            v = project(block.attn, modulated(block.norm1, attention_kernel, part), _V)
             part = part + mix(block.attn, matrix, v)
             part = part + feed_forward(
                 block.ffn, modulated(block.norm2, ffn_kernel, part)

@@ -14,7 +14,7 @@ class Strip:
         plane   |.......................................|
         outer         |-------------------------|          read
         inner             |-----------------|              kept
-        local             relative to outer                inner's place in what was read
+        local             relative to outer            inner's place in outer
     """
 
     inner: slice

@@ -42,11 +42,15 @@ class LayerNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `x`."""
         weight, bias = self.body.weight, self.body.bias
-        variance = x.var(dim=1, keepdim=True, unbiased=False)
-        scale = weight[:, None, None] / torch.sqrt(variance + _EPSILON)
+        pixels = rearrange(x, "b c h w -> b h w c")
+        variance = pixels.var(dim=-1, keepdim=True, unbiased=False)
+        deviation = torch.sqrt(variance + _EPSILON)
         if bias is None:
-            return x * scale
-        return (x - x.mean(dim=1, keepdim=True)) * scale + bias[:, None, None]
+            normalised = pixels / deviation * weight
+        else:
+            mean = pixels.mean(dim=-1, keepdim=True)
+            normalised = (pixels - mean) / deviation * weight + bias
+        return rearrange(normalised, "b h w c -> b c h w")
 
 
 def modulate(x: Tensor, kernel: Tensor) -> Tensor:

@@ -7,5 +7,7 @@ from typing import Literal
 
 
 def sample_path(name: Literal["noisy", "reference", "acquired"]) -> Path:
-    """Give the file of a sample stack: ``"noisy"`` and its ``"reference"``, or a stack ``"acquired"`` noisy."""
+    """Give a sample stack: "noisy", its "reference", or "acquired", which is noisy
+    as it was acquired and has no reference.
+    """
     return Path(__file__).parent / f"{name}.ome.tif"

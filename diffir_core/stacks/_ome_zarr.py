@@ -26,7 +26,9 @@ class ZarrSource:
             node = zarr.open(str(path), mode="r")
             attributes = dict(node.attrs)
         except Exception as error:
-            raise InputError(f"{path.name} is not a readable Zarr ({error}).") from error
+            raise InputError(
+                f"{path.name} is not a readable Zarr ({error})."
+            ) from error
         multiscales = attributes.get("ome", attributes).get("multiscales")
         if isinstance(node, zarr.Array):
             self._array: Any = node
@@ -107,7 +109,9 @@ class ZarrSink:
         self._partial = path.with_name(f".{path.name}.part")
         shutil.rmtree(self._partial, ignore_errors=True)
         # RGB samples are channels in OME-Zarr.
-        self._axes = metadata.axes if "C" in metadata.axes else metadata.axes.replace("S", "C")
+        self._axes = (
+            metadata.axes if "C" in metadata.axes else metadata.axes.replace("S", "C")
+        )
         if set(self._axes) - set(_ORDER):
             raise InputError(
                 f"OME-Zarr has the axes T, C, Z, Y and X only, not '{metadata.axes}'; "

@@ -62,7 +62,10 @@ def _open(path: Path) -> tifffile.TiffFile:
         file = tifffile.TiffFile(path)
         if not file.series:
             raise ValueError("it holds no image")
-        offset, count = file.pages[-1].dataoffsets[-1], file.pages[-1].databytecounts[-1]
+        offset, count = (
+            file.pages[-1].dataoffsets[-1],
+            file.pages[-1].databytecounts[-1],
+        )
     except Exception as error:
         raise InputError(
             f"{path.name} is not a readable TIFF ({error}); it may be truncated."

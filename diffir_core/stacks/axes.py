@@ -95,7 +95,9 @@ class StackLayout:
             if axis in self.axes and self.size(axis) == model_channels:
                 return axis
         found = ", ".join(
-            f"{axis} has {self.size(axis)}" for axis in CHANNEL_AXES if axis in self.axes
+            f"{axis} has {self.size(axis)}"
+            for axis in CHANNEL_AXES
+            if axis in self.axes
         )
         raise InputError(
             f"The model takes {model_channels} channels together; axes '{self.axes}' "

@@ -34,7 +34,7 @@ def kd_l1(teacher: Tensor, student: Tensor) -> Tensor:
 def kd_kl(
     teacher: Tensor, student: Tensor, temperature: float = _KL_TEMPERATURE
 ) -> Tensor:
-    """KL divergence of the softened IPRs, mean over the batch; logged, not optimised."""
+    """KL divergence of the softened IPRs, mean over the batch; not optimised."""
     log_student = F.log_softmax(student / temperature, dim=1)
     softened = F.softmax(teacher.detach() / temperature, dim=1)
     return F.kl_div(log_student, softened, reduction="batchmean")

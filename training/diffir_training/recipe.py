@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from diffir_core.card import ModelCard
 from pydantic import Field, model_validator
 
 from diffir_core._base import FrozenConfig
+from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
 from diffir_training.data import CleanSource
 from diffir_training.degradations import CameraNoise

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffir_core.checkpoint import save_model
 from torch import nn
 
+from diffir_core.checkpoint import save_model
 from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS1, DiffIRS2
 from diffir_training.data import PatchSampler, load_sources

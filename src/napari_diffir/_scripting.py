@@ -1,0 +1,105 @@
+"""Restoring layers, for scripts and for the widget: the same steps."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_diffir._layers import axes_of, full_resolution, result_arguments
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+    from diffir_core.options import RestoreOptions
+    from diffir_core.stacks.restoring import RestoreProgress
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredLayer:
+    """A restored array with the arguments of its future layer."""
+
+    data: Any
+    arguments: dict[str, Any]
+
+    def add_to(self, viewer: napari.Viewer) -> Image:
+        """Add the layer; to be called on the main thread."""
+        return viewer.add_image(self.data, **self.arguments)  # type: ignore[return-value]
+
+
+def restore_steps(
+    data: Any,
+    axes: str,
+    model: str | Path,
+    options: RestoreOptions,
+) -> Generator[RestoreProgress, None, tuple[Any, int, dict[str, Any]]]:
+    """Restore an array step by step; return it with the scale and the report.
+
+    Runs on any thread: it touches no layer.
+    """
+    from diffir_core.checkpoint import load_model
+    from diffir_core.stacks.restoring import restore_planes, restored_shape
+    from diffir_core.stacks.sink import ArraySink
+    from diffir_core.stacks.source import ArraySource
+
+    loaded = load_model(model)
+    source = ArraySource(data, axes)
+    shape = restored_shape(source.layout, loaded)
+    sink = ArraySink(np.zeros(shape, options.dtype(source.dtype)))
+    report = yield from restore_planes(source, sink, loaded, options)
+    return sink.array, loaded.config.scale, report.model_dump(mode="json")
+
+
+def restored_layer(
+    layer: Image, result: tuple[Any, int, dict[str, Any]]
+) -> RestoredLayer:
+    """Give the restored array the looks and the place of its source layer."""
+    data, scale, report = result
+    arguments = result_arguments(layer, scale)
+    return RestoredLayer(data, arguments | {"metadata": {"diffir": report}})
+
+
+def restore_layer(
+    viewer: napari.Viewer,
+    layer: Image,
+    model: str | Path = "fluo-denoise",
+    options: RestoreOptions | None = None,
+    axes: str | None = None,
+) -> Image:
+    """Restore an image layer, and add the result to the viewer.
+
+    Parameters
+    ----------
+    viewer
+        The viewer that receives the result.
+    layer
+        The image layer to restore; it is not changed.
+    model
+        A shipped model's name or a weights file.
+    options
+        See `diffir_core.RestoreOptions`.
+    axes
+        One letter a dimension of the layer's array; read from its labels if absent.
+
+    Returns
+    -------
+    The new layer, with the scale, position, units, labels, contrast and colormap of
+    its source.
+    """
+    from diffir_core.options import RestoreOptions
+
+    work = restore_steps(
+        full_resolution(layer),
+        axes or axes_of(layer)[0],
+        model,
+        options or RestoreOptions(),
+    )
+    while True:
+        try:
+            next(work)
+        except StopIteration as finished:
+            return restored_layer(layer, finished.value).add_to(viewer)

@@ -1,0 +1,1 @@
+"""The widgets of the plugin: Qt in, calls out."""

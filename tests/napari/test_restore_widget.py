@@ -1,0 +1,162 @@
+"""The plugin as its user meets it: a real viewer, the sample, the button."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import diffir_core as diffir
+import napari_diffir
+from diffir_core.samples import sample_path
+
+_SPATIAL = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
+_LOOKS = ("contrast_limits", "gamma", "blending")
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy: Any) -> Any:
+    return make_napari_viewer_proxy()
+
+
+def open_widget(viewer: Any, model: Path) -> Any:
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diffir", "Restore")
+    widget.add_model(model)
+    return widget
+
+
+def assert_same_place_and_looks(result: Any, source: Any) -> None:
+    for name in _SPATIAL + _LOOKS:
+        ours, theirs = getattr(result, name), getattr(source, name)
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs)), name
+    assert result.colormap.name == source.colormap.name
+    assert np.array_equal(result.affine.affine_matrix, source.affine.affine_matrix)
+
+
+def test_sample_is_restored_with_the_pixels_of_the_core_and_the_layers_place(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    viewer.open_sample("napari-diffir", "noisy")
+    source = viewer.layers["nuclei noisy"]
+    source.translate = (1.0, 2.0, 3.0)
+    widget = open_widget(viewer, tiny_model)
+    assert widget.layer.name == source.name
+    assert widget.axes_edit.text() == "ZYX"
+    with qtbot.waitSignal(viewer.layers.events.inserted, timeout=60_000):
+        widget.restore_button.click()
+    qtbot.waitUntil(lambda: widget.restore_button.isEnabled(), timeout=10_000)
+    result = viewer.layers["nuclei noisy restored"]
+    expected = diffir.restore(source.data, diffir.load_model(tiny_model), axes="ZYX")
+    assert result.data.dtype == np.uint16
+    assert np.array_equal(result.data, expected)
+    assert_same_place_and_looks(result, source)
+    assert result.metadata["diffir"]["planes"] == 16
+    assert viewer.layers.units is not None
+
+
+def test_cancel_stops_within_a_moment_and_adds_nothing(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack = np.random.default_rng(0).integers(0, 999, (200, 256, 256), np.uint16)
+    viewer.add_image(stack, name="long")
+    widget = open_widget(viewer, tiny_model)
+    widget.restore_button.click()
+    qtbot.waitUntil(lambda: widget.progress_bar.value() > 0, timeout=60_000)
+    pressed = time.monotonic()
+    widget.cancel_button.click()
+    qtbot.waitUntil(lambda: widget.restore_button.isEnabled(), timeout=20_000)
+    assert time.monotonic() - pressed < 3
+    assert [layer.name for layer in viewer.layers] == ["long"]
+    assert "Cancelled" in widget.status.text()
+    assert widget.progress_bar.value() < 1000
+
+
+def test_closing_the_widget_stops_its_work(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack = np.random.default_rng(0).integers(0, 999, (200, 256, 256), np.uint16)
+    viewer.add_image(stack, name="long")
+    widget = open_widget(viewer, tiny_model)
+    widget.restore_button.click()
+    qtbot.waitUntil(lambda: widget.progress_bar.value() > 0, timeout=60_000)
+    worker = widget._worker
+    with qtbot.waitSignal(worker.finished, timeout=20_000):
+        widget.close()
+    assert len(viewer.layers) == 1
+
+
+def test_wrong_axes_are_explained_and_cannot_be_run(
+    viewer: Any, tiny_model: Path
+) -> None:
+    viewer.add_image(np.zeros((4, 32, 32), np.uint8))
+    widget = open_widget(viewer, tiny_model)
+    assert "guessed" in widget.axes_hint.text()
+    widget.axes_edit.setText("YX")
+    assert not widget.restore_button.isEnabled()
+    assert "2 dimensions" in widget.axes_hint.text()
+    widget.axes_edit.setText("TYX")
+    assert widget.restore_button.isEnabled()
+    assert widget.axes_hint.text() == ""
+
+
+def test_a_failure_is_one_sentence_in_the_widget(
+    viewer: Any, qtbot: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("napari_diffir.widgets.restore.show_error", shown.append)
+    image = np.ones((32, 32), np.float32)
+    image[3, 4] = np.nan
+    viewer.add_image(image, name="holes", contrast_limits=(0, 1))
+    widget = open_widget(viewer, tiny_model)
+    with qtbot.captureExceptions():
+        widget.restore_button.click()
+        qtbot.waitUntil(lambda: bool(shown), timeout=60_000)
+        qtbot.waitUntil(lambda: widget.restore_button.isEnabled(), timeout=10_000)
+    assert "1 NaN" in widget.status.text()
+    assert len(viewer.layers) == 1
+
+
+def test_axes_come_from_labels_and_follow_the_chosen_layer(
+    viewer: Any, tiny_model: Path
+) -> None:
+    viewer.add_image(
+        np.zeros((2, 3, 16, 16), np.uint8), axis_labels=("t", "c", "y", "x"), name="tc"
+    )
+    viewer.add_image(np.zeros((16, 16, 3), np.uint8), rgb=True, name="rgb")
+    widget = open_widget(viewer, tiny_model)
+    assert widget.axes_edit.text() == "YXS"
+    widget.layer_box.setCurrentText("tc")
+    assert widget.axes_edit.text() == "TCYX"
+    viewer.layers.remove("tc")
+    assert widget.axes_edit.text() == "YXS"
+
+
+def test_scripts_restore_layers(viewer: Any, tiny_model: Path) -> None:
+    rgb = np.random.default_rng(1).integers(0, 255, (24, 40, 3), np.uint8)
+    source = viewer.add_image(rgb, rgb=True, scale=(0.5, 0.5), units=("um", "um"))
+    result = napari_diffir.restore_layer(viewer, source, tiny_model)
+    assert result.rgb
+    assert result.data.shape == rgb.shape
+    assert result.data.dtype == np.uint8
+    assert np.array_equal(result.scale, source.scale)
+    assert result.units == source.units
+
+
+def test_multiscale_layers_are_restored_at_full_resolution(
+    viewer: Any, tiny_model: Path
+) -> None:
+    fine = np.random.default_rng(2).integers(0, 255, (64, 64), np.uint8)
+    source = viewer.add_image([fine, fine[::2, ::2]], multiscale=True)
+    result = napari_diffir.restore_layer(viewer, source, tiny_model)
+    assert result.data.shape == (64, 64)
+
+
+def test_samples_say_what_they_are() -> None:
+    import tifffile
+
+    for name in ("noisy", "reference", "acquired"):
+        with tifffile.TiffFile(sample_path(name)) as file:
+            assert "CC-BY 4.0" in (file.ome_metadata or "")
