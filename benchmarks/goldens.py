@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffir_training.losses import kd_kl, kd_l1, masked_l1, pixel_l1
 from torch import Tensor
 
 from diffir_core import load_model
 from diffir_core.nn import DiffIRS1, DiffIRS2, schedule_values
-from diffir_training.losses import kd_kl, kd_l1, masked_l1, pixel_l1
 
 FOLDER = Path(__file__).parent.parent / "tests" / "data" / "goldens"
 TENSOR_TOLERANCE, LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-5, 1e-3
@@ -84,7 +84,9 @@ def load_case(folder: Path) -> Case:
     with tempfile.TemporaryDirectory() as temporary:
         files = recipe.materialize(folder, temporary)
         models = [
-            load_model(path).network for name, path in files.items() if "flat" not in name
+            load_model(path).network
+            for name, path in files.items()
+            if "flat" not in name
         ]
     stage1, stage2 = sorted(models, key=lambda network: network.stage)
     return Case(folder.name, folder, stage1, stage2)

@@ -55,7 +55,15 @@ _BUILTINS = {kind.__name__: kind for kind in _PLAIN_TYPES} | {
     "object": object,
 }
 _KNOWN_TO_RUN = ("__builtin__", "torch", "setuptools", "pip", "IPython")
-_INERT_STDLIB = {"functools", "typing", "argparse", "pathlib", "collections", "enum", "datetime"}
+_INERT_STDLIB = {
+    "functools",
+    "typing",
+    "argparse",
+    "pathlib",
+    "collections",
+    "enum",
+    "datetime",
+}
 
 
 @dataclass(frozen=True, slots=True)

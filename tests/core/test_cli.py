@@ -1,0 +1,88 @@
+"""The command line as a user types it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from networks import save_tiny
+
+from diffir_core.samples import sample_path
+
+NOISY = str(sample_path("noisy"))
+
+
+def diffir(
+    *arguments: str, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    code = "from diffir_core.cli import main; main()"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def test_restore_info_and_convert(tiny_file: Path, tmp_path: Path) -> None:
+    result = tmp_path / "out.ome.zarr"
+    done = diffir(
+        "restore", NOISY, str(result), "--model", str(tiny_file), "--seed", "3"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "16 planes" in done.stdout
+    described = diffir("info", str(result))
+    assert "axes: ZYX" in described.stdout
+    assert "seed: 3" in described.stdout
+    assert "micrometer" in described.stdout
+    model = diffir("info", str(tiny_file))
+    assert "stage: 2" in model.stdout
+    converted = tmp_path / "copy.safetensors"
+    assert diffir("convert", str(tiny_file), str(converted)).returncode == 0
+    again = diffir("convert", str(tiny_file), str(converted))
+    assert again.returncode == 2
+    assert "already there" in again.stderr
+
+
+def test_help_names_every_command() -> None:
+    shown = diffir("--help").stdout
+    for command in ("restore", "info", "models", "convert", "demo", "train"):
+        assert command in shown
+
+
+def test_what_the_user_can_mend_is_one_line_and_status_two(
+    tiny_file: Path, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "out.tif")
+    stage1 = save_tiny(tmp_path, "first", stage=1)
+    nan = np.full((8, 8), np.nan, np.float32)
+    tifffile.imwrite(tmp_path / "nan.tif", nan, ome=True, metadata={"axes": "YX"})
+    (tmp_path / "job.yaml").write_text("sede: 3\n")
+    (tmp_path / "cut.tif").write_bytes(Path(NOISY).read_bytes()[:5000])
+    for arguments, message in (
+        (["absent.tif", out], "no file"),
+        ([NOISY, out, "--model", "absent"], "No model 'absent'"),
+        ([NOISY, out, "--model", str(stage1)], "stage-1"),
+        ([NOISY, out, "--axes", "YX"], "2 dimensions"),
+        ([NOISY, out, "--memory", "lots"], "lots"),
+        ([NOISY, out, "--exactness", "fast"], "exact"),
+        ([NOISY, out, "--resume"], "resume"),
+        ([NOISY, out, "--options", str(tmp_path / "job.yaml")], "sede"),
+        ([str(tmp_path / "nan.tif"), out], "64 NaN"),
+        ([str(tmp_path / "cut.tif"), out], "truncated"),
+    ):
+        if "--model" not in arguments:
+            arguments = [*arguments, "--model", str(tiny_file)]
+        done = diffir("restore", *arguments, cwd=tmp_path)
+        assert done.returncode == 2, (arguments, done.stderr)
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not Path(out).exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "image.tif", "x.ipr.json"])
+def test_info_on_a_damaged_file_explains(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("{}")
+    done = diffir("info", str(tmp_path / name))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
