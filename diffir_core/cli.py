@@ -74,7 +74,7 @@ def restore(
             resume=resume,
             progress=show,
         )
-    Console().print(
+    Console(soft_wrap=True).print(
         f"{destination}: {report.planes} planes in {report.seconds:.1f} s on "
         f"{report.device}, {report.clipped_values} values clipped to "
         f"{report.output_dtype}."
@@ -163,7 +163,7 @@ def convert(
             f"{destination} is already there; choose another name or pass --overwrite."
         )
     model = convert(official, destination)
-    Console().print(
+    Console(soft_wrap=True).print(
         f"{destination}: {model.config.task}, stage {model.stage}, fingerprint "
         f"{model.fingerprint[:12]}"
     )

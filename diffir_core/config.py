@@ -96,7 +96,7 @@ class ModelConfig(FrozenConfig):
 
     def level_width(self, level: int) -> int:
         """Channels at level 0..3 of the U-net."""
-        return self.dim * 2**level
+        return self.dim << level
 
     def hidden_width(self, width: int) -> int:
         """Hidden channels of the feed-forward in a block of `width` channels."""

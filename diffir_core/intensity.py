@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,14 +36,14 @@ class IntensityMapping:
     scale: float
     """Positive difference of values that becomes 1."""
 
-    def to_model(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
+    def to_model(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Map values of any real dtype to float32 model units; nothing is clipped."""
         shifted = values.astype(np.float64) - self.offset
         return (shifted / self.scale).astype(np.float32)
 
     def from_model(
-        self, restored: NDArray[np.float32], dtype: np.dtype[np.generic]
-    ) -> tuple[NDArray[np.generic], int]:
+        self, restored: NDArray[np.float32], dtype: np.dtype[Any]
+    ) -> tuple[NDArray[Any], int]:
         """Map back to `dtype`; also give how many values its range had to clip."""
         values = restored.astype(np.float64) * self.scale + self.offset
         if dtype.kind == "f":
@@ -54,7 +55,7 @@ class IntensityMapping:
 
 
 def fit_mapping(
-    values: NDArray[np.generic], options: IntensityOptions | None = None
+    values: NDArray[Any], options: IntensityOptions | None = None
 ) -> IntensityMapping:
     """Fit the mapping to a sample of finite values, of any shape and real dtype.
 

@@ -34,7 +34,7 @@ def ssim(image: Image, reference: Image, data_range: float) -> float:
     from skimage.metrics import structural_similarity
 
     return float(
-        structural_similarity(
+        structural_similarity(  # type: ignore[no-untyped-call]
             _float(image),
             _float(reference),
             data_range=data_range,

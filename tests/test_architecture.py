@@ -96,7 +96,7 @@ def test_arrows_inside_the_core_point_inwards() -> None:
         ("import diffir_training.cli", 4.0),
         ("import napari_diffir", 2.0),
         (
-            "from npe2 import PluginManifest as P; P.from_distribution('napari-diffir')",
+            "import npe2; npe2.PluginManifest.from_distribution('napari-diffir')",
             8.0,
         ),
     ],

@@ -46,16 +46,13 @@ def main(data: Path) -> None:
     expected = np.rint(np.stack([_CAMERA.expected(plane) for plane in clean]))
     how = (
         f"simulated camera: {_CAMERA.photons:g} photons at the 99.8th percentile, "
-        f"background {_CAMERA.background:g}, read noise {_CAMERA.read_noise:g} photons, "
+        f"background {_CAMERA.background:g}, read noise {_CAMERA.read_noise:g}, "
         f"gain {_CAMERA.gain:g}, offset {_CAMERA.offset:g}"
     )
-    _write("noisy", noisy, pixel_size, f"Nuclei, real stack seen by a {how}. {_CREDIT}")
-    _write(
-        "reference",
-        expected,
-        pixel_size,
-        f"Nuclei, noise-free mean of a {how}. {_CREDIT}",
-    )
+    seen = f"Nuclei, real stack seen by a {how}. {_CREDIT}"
+    mean = f"Nuclei, noise-free mean of a {how}. {_CREDIT}"
+    _write("noisy", noisy, pixel_size, seen)
+    _write("reference", expected, pixel_size, mean)
     acquired = tifffile.imread(folder / "xyz_8bit__nucleus.tif")
     _write("acquired", acquired, {}, f"Nucleus, noisy as it was acquired. {_CREDIT}")
 

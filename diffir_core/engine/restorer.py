@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator
 
 import numpy as np
@@ -19,6 +20,7 @@ from diffir_core.engine.strips import (
 from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 from diffir_core.model import Model
+from diffir_core.nn import DiffIRS2
 from diffir_core.nn.padding import pad_to_multiple
 from diffir_core.options import RestoreOptions
 
@@ -134,10 +136,8 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def _on_device(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+def _on_device(network: DiffIRS2, device: torch.device) -> DiffIRS2:
     """Give the network there, without moving the caller's."""
     if device.type == "cpu":
         return network
-    import copy
-
     return copy.deepcopy(network).to(device)

@@ -67,17 +67,15 @@ class DIRformer(nn.Module):
     def _blocks(self, channels: int, level: int, count: int) -> BlockStack:
         config = self.config
         return BlockStack(
-            *(
-                TransformerBlock(
-                    channels,
-                    config.heads[level],
-                    config.hidden_width(channels),
-                    ipr_length=config.ipr_length,
-                    bias=config.bias,
-                    layer_norm=config.layer_norm,
-                )
-                for _ in range(count)
+            TransformerBlock(
+                channels,
+                config.heads[level],
+                config.hidden_width(channels),
+                ipr_length=config.ipr_length,
+                bias=config.bias,
+                layer_norm=config.layer_norm,
             )
+            for _ in range(count)
         )
 
     def forward(self, lq: Tensor, ipr: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ class LayerNorm(nn.Module):
 def modulate(x: Tensor, kernel: Tensor) -> Tensor:
     """Scale and shift each channel by the halves of `kernel` (b, 2c); paper eq. 3."""
     scale, shift = rearrange(kernel, "b (two c) -> two b c 1 1", two=2)
-    return x * scale + shift
+    return x * scale + shift  # type: ignore[no-any-return]
 
 
 class DynamicAttention(nn.Module):
@@ -144,7 +144,7 @@ class TransformerBlock(nn.Module):
         return x + self.ffn(self.norm2(x), ipr)  # type: ignore[no-any-return]
 
 
-class BlockStack(nn.Sequential):
+class BlockStack(nn.ModuleList):
     """Transformer blocks in a row, all under the same IPR."""
 
     def forward(self, x: Tensor, ipr: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ from typing import Literal
 
 
 def sample_path(name: Literal["noisy", "reference", "acquired"]) -> Path:
-    """Give a sample stack: "noisy", its "reference", or "acquired", which is noisy
-    as it was acquired and has no reference.
+    """Give the file of a sample stack.
+
+    "noisy" has a "reference"; "acquired" is noisy as it was acquired, and has none.
     """
     return Path(__file__).parent / f"{name}.ome.tif"

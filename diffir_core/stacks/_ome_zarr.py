@@ -23,13 +23,14 @@ class ZarrSource:
 
     def __init__(self, path: Path, axes: str | None) -> None:
         try:
-            node = zarr.open(str(path), mode="r")
-            attributes = dict(node.attrs)
+            node: Any = zarr.open(str(path), mode="r")
+            attributes: dict[str, Any] = dict(node.attrs)
         except Exception as error:
             raise InputError(
                 f"{path.name} is not a readable Zarr ({error})."
             ) from error
-        multiscales = attributes.get("ome", attributes).get("multiscales")
+        ome: Any = attributes.get("ome", attributes)
+        multiscales: Any = ome.get("multiscales")
         if isinstance(node, zarr.Array):
             self._array: Any = node
             metadata = None
@@ -70,8 +71,10 @@ def _read_metadata(
         if axis.get("unit")
     }
     transforms = multiscale["datasets"][0].get("coordinateTransformations", [])
-    scale = next((t["scale"] for t in transforms if t["type"] == "scale"), [])
-    shift = next(
+    scale: list[float] = next(
+        (t["scale"] for t in transforms if t["type"] == "scale"), []
+    )
+    shift: list[float] = next(
         (t["translation"] for t in transforms if t["type"] == "translation"), []
     )
     omero = attributes.get("ome", attributes).get("omero", {})
@@ -149,7 +152,7 @@ def _create(
     metadata: StackMetadata,
 ) -> zarr.Array[Any]:
     group = zarr.open_group(str(folder), mode="w", zarr_format=3)
-    group.attrs["ome"] = _ome_attributes(axes, metadata)
+    group.attrs["ome"] = _ome_attributes(axes, metadata, dtype)
     chunks = [
         min(size, 1024) if axis in "YX" else 1
         for axis, size in zip(axes, sizes, strict=True)
@@ -163,7 +166,9 @@ def _create(
     )
 
 
-def _ome_attributes(axes: list[str], metadata: StackMetadata) -> dict[str, Any]:
+def _ome_attributes(
+    axes: list[str], metadata: StackMetadata, dtype: np.dtype[Any]
+) -> dict[str, Any]:
     described = []
     for axis in axes:
         entry = {"name": axis.lower(), "type": _KINDS.get(axis, "space")}
@@ -179,5 +184,14 @@ def _ome_attributes(axes: list[str], metadata: StackMetadata) -> dict[str, Any]:
     image = {"name": metadata.name, "axes": described, "datasets": [dataset]}
     ome: dict[str, Any] = {"version": "0.5", "multiscales": [image]}
     if metadata.channel_names:
-        ome["omero"] = {"channels": [{"label": n} for n in metadata.channel_names]}
+        ome["omero"] = {"channels": _channels(metadata.channel_names, dtype)}
     return ome
+
+
+def _channels(names: tuple[str, ...], dtype: np.dtype[Any]) -> list[dict[str, Any]]:
+    """Describe channels as OME-Zarr wants them: white, over the range of their type."""
+    low, high = (
+        (0, 1) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    )
+    window = {"min": int(low), "max": int(high), "start": int(low), "end": int(high)}
+    return [{"label": name, "color": "FFFFFF", "window": window} for name in names]

@@ -25,14 +25,17 @@ class TiffSource:
 
     def __init__(self, path: Path, axes: str | None) -> None:
         self._file = _open(path)
-        series = self._file.series[0]
-        self.shape: tuple[int, ...] = tuple(series.shape)
-        self.dtype = np.dtype(series.dtype)
-        axes = axes or _known_axes(series.axes, path.name)
-        self.layout = check_axes(axes, self.shape)
-        self.metadata = _metadata(self._file, self.layout.axes, path.name)
-        self._series = series
+        self._series = self._file.series[0]
         self._view: Any = None
+        self.shape: tuple[int, ...] = tuple(self._series.shape)
+        self.dtype = np.dtype(self._series.dtype)
+        try:
+            axes = axes or _known_axes(self._series.axes, path.name)
+            self.layout = check_axes(axes, self.shape)
+            self.metadata = _metadata(self._file, self.layout.axes, path.name)
+        except InputError:
+            self.close()
+            raise
 
     def read(self, plane: PlaneIndex) -> NDArray[Any]:
         """Read one plane as (channels, Y, X)."""
@@ -60,28 +63,40 @@ class TiffSource:
 def _open(path: Path) -> tifffile.TiffFile:
     try:
         file = tifffile.TiffFile(path)
-        if not file.series:
-            raise ValueError("it holds no image")
-        offset, count = (
-            file.pages[-1].dataoffsets[-1],
-            file.pages[-1].databytecounts[-1],
-        )
-    except Exception as error:
+    except (tifffile.TiffFileError, OSError, ValueError, struct.error) as error:
         raise InputError(
             f"{path.name} is not a readable TIFF ({error}); it may be truncated."
         ) from error
-    if offset + count > path.stat().st_size:
+    try:
+        whole = bool(file.series) and _is_whole(file, path.stat().st_size)
+    except Exception:  # tifffile raises errors of many kinds on damaged files.
+        whole = False
+    if not whole:
         file.close()
         raise InputError(
-            f"{path.name} is truncated: its last plane ends beyond the file; copy it "
+            f"{path.name} is truncated or damaged: planes or tags are missing; copy it "
             "again."
         )
     return file
 
 
+def _is_whole(file: tifffile.TiffFile, size_bytes: int) -> bool:
+    """Tell whether the last plane and all tags of the first page are there.
+
+    tifffile leaves out tags whose values lie beyond the end, and goes on.
+    """
+    last = file.pages[-1]
+    if last.dataoffsets[-1] + last.databytecounts[-1] > size_bytes:
+        return False
+    handle, first = file.filehandle, file.pages.first
+    handle.seek(first.offset)
+    (count,) = struct.unpack(file.tiff.tagnoformat, handle.read(file.tiff.tagnosize))
+    return len(first.tags) >= int(count)
+
+
 def _known_axes(axes: str, name: str) -> str:
     if any(axis in _UNKNOWN_AXES for axis in axes):
-        hint = axes.translate(str.maketrans(dict.fromkeys(_UNKNOWN_AXES, "Z")))
+        hint = axes.replace("Q", "Z").replace("I", "Z")
         raise InputError(
             f"{name} does not say what its axes '{axes}' are; pass them, such as "
             f"--axes {hint}."
@@ -112,7 +127,7 @@ def _count(metadata: dict[str, Any], key: str) -> int:
 
 def _resolution(file: tifffile.TiffFile) -> tuple[dict[str, float], dict[str, str]]:
     """Give Y and X sizes from the resolution tags where these carry a unit."""
-    tags = file.pages[0].tags
+    tags = file.pages.first.tags
     unit = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 1
     sizes = {}
     for axis, tag in (("Y", "YResolution"), ("X", "XResolution")):

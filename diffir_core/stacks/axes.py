@@ -76,7 +76,7 @@ class StackLayout:
         number must fit.
         """
         joint = self._joint_axis(model_channels)
-        ranges = [
+        ranges: list[Any] = [
             [slice(None)] if axis in ("Y", "X", joint) else range(size)
             for axis, size in zip(self.axes, self.shape, strict=True)
         ]

@@ -28,7 +28,7 @@ class RestoredLayer:
 
     def add_to(self, viewer: napari.Viewer) -> Image:
         """Add the layer; to be called on the main thread."""
-        return viewer.add_image(self.data, **self.arguments)  # type: ignore[return-value]
+        return viewer.add_image(self.data, **self.arguments)
 
 
 def restore_steps(

@@ -1,4 +1,4 @@
-"""From file to file: pixels, axes, pixel size, units and names arrive; nothing is lost."""
+"""From file to file: pixels, axes, pixel size, units and names arrive."""
 
 from __future__ import annotations
 
@@ -194,8 +194,7 @@ def test_truncated_images_are_refused(tmp_path: Path, keep: int) -> None:
     content = (tmp_path / "in.ome.tif").read_bytes()
     (tmp_path / "cut.tif").write_bytes(content[:keep])
     with pytest.raises(InputError, match="truncated") as caught:
-        source = open_source(tmp_path / "cut.tif")
-        read_all(source)
+        open_source(tmp_path / "cut.tif")
     assert "\n" not in str(caught.value)
 
 
@@ -215,18 +214,20 @@ def test_files_of_other_kinds_are_refused(identity: Model, tmp_path: Path) -> No
 
 
 def test_real_files_of_many_kinds_open_or_explain_themselves() -> None:
-    files = sorted((DATA / "test" / "clean").rglob("*.tif*"))
+    found = sorted((DATA / "test" / "clean").rglob("*.tif*"))
+    files = [path for path in found if path.suffix in (".tif", ".tiff")]
     if not files:
         pytest.skip(f"no images at {DATA}; set DIFFIR_DATA")
-    opened = 0
+    opened, explained = 0, []
     for path in files:
         try:
             source = open_source(path)
         except InputError as error:
-            assert "--axes" in str(error), path
+            explained.append(str(error))
             continue
         plane = source.layout.planes(1)[0]
         assert source.read(plane).ndim == 3
         source.close()
         opened += 1
     assert opened > 30
+    assert all("--axes" in message for message in explained), explained

@@ -56,4 +56,5 @@ def fuse(network: Network) -> Network:
     for module in network.modules():
         if type(module) is TransformerBlock:
             module.__class__ = FusedTransformerBlock
-    return network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network

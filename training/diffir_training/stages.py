@@ -26,7 +26,9 @@ from diffir_training.losses import kd_l1, pixel_l1
 class Stage(Protocol):
     """What the training loop needs of a stage."""
 
-    network: nn.Module
+    @property
+    def network(self) -> nn.Module:
+        """The network whose average is kept."""
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Give the parameters that this stage trains."""

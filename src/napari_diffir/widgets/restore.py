@@ -125,7 +125,7 @@ class RestoreWidget(QWidget):
     @property
     def layer(self) -> Image | None:
         """The chosen layer."""
-        return self.layer_box.currentData()  # type: ignore[no-any-return]
+        return self.layer_box.currentData()
 
     @property
     def options(self) -> RestoreOptions:

@@ -1,0 +1,43 @@
+# Two commands do everything on a fresh Debian machine with Python 3.11:
+#   make demo   restores the bundled sample and shows what changed
+#   make test   passes the tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+XVFB := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
+
+.PHONY: help demo test test-slow test-gpu lint types docs screenshot clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(VENV)/core: pyproject.toml tools/setup.sh
+	PYTHON=$(PYTHON) VENV=$(VENV) sh tools/setup.sh core
+
+$(VENV)/test: $(VENV)/core
+	PYTHON=$(PYTHON) VENV=$(VENV) sh tools/setup.sh test
+
+demo: $(VENV)/core
+	$(BIN)/diffir demo
+
+test: $(VENV)/test
+	$(XVFB) $(BIN)/python -m pytest -m "not slow and not gpu"
+
+test-slow: $(VENV)/test
+	$(XVFB) $(BIN)/python -m pytest -m slow
+
+test-gpu: $(VENV)/test
+	$(XVFB) $(BIN)/python -m pytest -m gpu
+
+lint: $(VENV)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/test
+	$(BIN)/mypy
+
+screenshot: $(VENV)/test
+	$(XVFB) $(BIN)/python tools/screenshot.py docs/images/restore.png
+
+clean:
+	rm -rf $(VENV) diffir-demo
