@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FORMAT = "diffir/1"
-_ZIP_OR_PICKLE = (b"PK", b"\x80")
 
 
 def load_model(source: str | Path) -> Model:
@@ -53,8 +52,9 @@ def load_model(source: str | Path) -> Model:
 
 def _load_file(path: Path, name: str) -> Model:
     with path.open("rb") as file:
-        start = file.read(2)
-    if start in _ZIP_OR_PICKLE or start[:1] == b"\x80":
+        start = file.read(9)
+    # Safetensors begin with 8 bytes of length, which can look like a pickle, and "{".
+    if start[:1] in (b"P", b"\x80") and start[8:] != b"{":
         state = find_network(read_pickled(path), path.name)
         return _build(state, infer_config(state, path.name), None, name, path.name)
     return _load_safetensors(path, name)

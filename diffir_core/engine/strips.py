@@ -13,7 +13,7 @@ whoever runs it can show progress, and stop between two strips by closing it.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +75,7 @@ class StripRunner:
     def _blocks(self, blocks: BlockStack, x: Tensor, ipr: Tensor) -> Work:
         x = x.permute(0, 2, 3, 1).contiguous()
         for block in blocks:
-            x = yield from self._block(block, x, ipr)
+            x = yield from self._block(cast("TransformerBlock", block), x, ipr)
         return x.permute(0, 3, 1, 2)
 
     def _block(self, block: TransformerBlock, x: Tensor, ipr: Tensor) -> Work:

@@ -205,6 +205,15 @@ def test_our_files_keep_configuration_card_and_fingerprint(tmp_path: Path) -> No
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.parametrize("padding", range(0, 256, 8))
+def test_no_length_of_the_header_is_taken_for_a_pickle(
+    tmp_path: Path, padding: int
+) -> None:
+    path = tmp_path / "net.safetensors"
+    save_model(path, random_network(), card=ModelCard(name="x" * padding))
+    assert load_model(path).stage == 2
+
+
 def test_converting_keeps_the_weights(tmp_path: Path) -> None:
     torch.save({"params": official_state(random_network())}, tmp_path / "net.pth")
     model = convert(tmp_path / "net.pth", tmp_path / "ours.safetensors")
