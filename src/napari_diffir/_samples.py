@@ -11,7 +11,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 def noisy_and_reference() -> list[LayerData]:
     """Give a noisy Z stack of nuclei and its reference, with equal contrast."""
-    limits = (400.0, 900.0)
+    limits = (220.0, 620.0)
     return [
         _layer("reference", "nuclei reference", limits),
         _layer("noisy", "nuclei noisy", limits),
