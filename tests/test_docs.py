@@ -27,6 +27,7 @@ def test_python_examples_run(block: str) -> None:
 
 def test_the_napari_example_runs(make_napari_viewer_proxy: object) -> None:
     import napari
+
     import napari_diffir
 
     viewer = make_napari_viewer_proxy()  # type: ignore[operator]
