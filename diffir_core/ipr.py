@@ -33,6 +33,8 @@ class IPR:
     def save(self, path: str | Path) -> None:
         """Write the IPR as JSON (``*.ipr.json``); whole or not at all."""
         path = Path(path)
+        if not path.parent.is_dir():
+            raise InputError(f"There is no folder {path.parent}; create it first.")
         temporary = path.with_name(path.name + ".part")
         temporary.write_text(json.dumps(self.to_dict()) + "\n", encoding="utf-8")
         os.replace(temporary, path)
@@ -56,13 +58,18 @@ class IPR:
                 f"An IPR has format '{_FORMAT}', not '{values.get('format')}'."
             )
         chain = values.get("chain")
-        return cls(
-            vector=np.asarray(values["vector"], np.float32),
-            model=values["model"],
-            seed=values["seed"],
-            chain=None if chain is None else np.asarray(chain, np.float32),
-            source=values["source"],
-        )
+        try:
+            return cls(
+                vector=np.asarray(values["vector"], np.float32),
+                model=str(values["model"]),
+                seed=int(values["seed"]),
+                chain=None if chain is None else np.asarray(chain, np.float32),
+                source=str(values["source"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"The IPR is damaged ({error}); extract it anew."
+            ) from error
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -71,7 +78,7 @@ class IPR:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
         except OSError as error:
             raise InputError(f"Cannot read {path}: {error.strerror}.") from error
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        except (json.JSONDecodeError, AttributeError) as error:
             raise InputError(f"{path} is not an IPR file ({error}).") from error
 
 

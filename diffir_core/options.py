@@ -17,7 +17,10 @@ _OUTPUT_DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
 
 
 def _as_ipr(value: Any) -> Any:
-    return IPR.from_dict(value) if isinstance(value, dict) else value
+    """Take an IPR as it is, as its saved values, or as the path of its file."""
+    if isinstance(value, dict):
+        return IPR.from_dict(value)
+    return IPR.load(value) if isinstance(value, str) else value
 
 
 IPRField = Annotated[
@@ -39,7 +42,7 @@ class RestoreOptions(FrozenConfig):
     """Restore under this IPR instead of the image's own."""
     ipr_scope: Literal["plane", "stack", "region"] = "plane"
     """What the IPR is extracted from: each plane, or the mean over a stack's planes."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     """Of the start noise of the diffusion; all planes share it."""
     steps: int | None = Field(None, ge=1)
     """Reverse steps; None is what the model was trained with."""
@@ -95,6 +98,9 @@ def parse_bytes(text: str) -> int:
     match = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?B?)\s*", text.upper())
     unit = (match[2] if match[2] in _UNITS else match[2] + "B") if match else ""
     try:
-        return int(float(match[1]) * _UNITS[unit])  # type: ignore[index]
+        size = int(float(match[1]) * _UNITS[unit])  # type: ignore[index]
     except (TypeError, KeyError, ValueError):
-        raise ValueError(f"'{text}' is not a size like '4GB' or '500MB'") from None
+        size = 0
+    if size <= 0:
+        raise ValueError(f"'{text}' is not a size like '4GB' or '500MB'")
+    return size

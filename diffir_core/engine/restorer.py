@@ -46,11 +46,8 @@ class Restorer:
                 f"'{model.name}' takes {self.config.timesteps} reverse steps, not "
                 f"{options.steps}; leave steps out."
             )
-        if options.ipr is not None and options.ipr.model != model.fingerprint:
-            raise InputError(
-                "The IPR belongs to another model (fingerprint "
-                f"{options.ipr.model[:8]}…, this one is {model.fingerprint[:8]}…)."
-            )
+        if options.ipr is not None:
+            _check_ipr(options.ipr, model)
         self._network = _on_device(network, self.device)
         self.runner = StripRunner(options.tile)
 
@@ -106,20 +103,45 @@ class Restorer:
         return predicted_peak_bytes(self._network.G, height, width)
 
     def _check_memory(self, height: int, width: int) -> None:
-        budget, peak = (
-            self.options.memory_bytes(),
-            self.predicted_peak_bytes(height, width),
-        )
+        peak = self.predicted_peak_bytes(height, width)
+        budget = self.options.memory_bytes() or free_memory_bytes(self.device)
         if budget is not None and peak > budget:
             raise InputError(
                 f"A plane of {height} x {width} needs about {peak / 1e9:.1f} GB with "
-                f"'{self.model.name}', the budget is {self.options.memory}; raise "
-                "memory or crop the image."
+                f"'{self.model.name}', the budget is "
+                f"{self.options.memory or f'what is free, {budget / 1e9:.1f} GB'}; "
+                "raise memory or crop the image."
             )
 
     def _tensor(self, plane: Plane) -> Tensor:
         contiguous = np.ascontiguousarray(plane, dtype=np.float32)
         return torch.from_numpy(contiguous)[None].to(self.device)
+
+
+def _check_ipr(ipr: IPR, model: Model) -> None:
+    if ipr.model != model.fingerprint:
+        raise InputError(
+            f"The IPR belongs to another model (fingerprint {ipr.model[:8]}…, this one "
+            f"is {model.fingerprint[:8]}…)."
+        )
+    length = model.config.ipr_length
+    if ipr.vector.shape != (length,) or not np.isfinite(ipr.vector).all():
+        raise InputError(
+            f"The IPR must be {length} finite numbers, not {ipr.vector.size}, or not "
+            "finite; extract it anew."
+        )
+
+
+def free_memory_bytes(device: torch.device) -> int | None:
+    """Give the free memory of a device, or None where it cannot be told."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            line = next(line for line in file if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return None
+    return int(line.split()[1]) * 1024
 
 
 def choose_device(name: str) -> torch.device:

@@ -147,7 +147,8 @@ def pooled_features(cpen: CPEN, x: Tensor, rows: int | None = None) -> Tensor:
     widest = max(layer.out_channels for layer in convolutions)
     exact = torch.float32 if x.device.type == "mps" else torch.float64
     total = torch.zeros(1, convolutions[-1].out_channels, dtype=exact, device=x.device)
-    rows = rows or strip_rows(x.shape[-1], widest)
+    # Much less than the halo would be computed again and again.
+    rows = rows or max(strip_rows(x.shape[-1], widest), 4 * len(convolutions))
     for strip in cut_strips(x.shape[-2], rows, halo=len(convolutions)):
         features = cpen.E(x[:, :, strip.outer])[:, :, strip.local]
         total += features.sum(dim=(-2, -1), dtype=exact)
@@ -175,4 +176,5 @@ def predicted_peak_bytes(network: DIRformer, height: int, width: int) -> int:
     stream = 7 * config.dim * pixels
     if config.architecture == "sr":  # Two shuffled images of 2C channels at x4.
         stream = max(stream, 66 * config.dim * pixels)
-    return 4 * stream + 12 * _STRIP_BYTES
+    widest = 2 * config.hidden_width(2 * config.dim)
+    return 4 * stream + 12 * min(_STRIP_BYTES, 4 * widest * pixels)

@@ -225,10 +225,25 @@ def test_models_that_cannot_do_it_say_so(tiny: Model, tmp_path: Path) -> None:
         diffir.restore(image, tiny, axes="YX", options=diffir.RestoreOptions(ipr=ipr))
 
 
+def test_a_damaged_ipr_is_refused(tiny: Model, tmp_path: Path) -> None:
+    image = noisy_stack((16, 16))
+    ipr = diffir.extract_ipr(image, tiny, axes="YX")
+    for vector in (ipr.vector[:10], np.full_like(ipr.vector, np.nan)):
+        options = diffir.RestoreOptions(ipr=diffir.IPR(vector, ipr.model))
+        with pytest.raises(InputError, match="256 finite"):
+            diffir.restore(image, tiny, axes="YX", options=options)
+    with pytest.raises(InputError, match="no folder"):
+        ipr.save(tmp_path / "no" / "where.ipr.json")
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"sead": 1}, "sead"),
+        ({"seed": 2**64}, "seed"),
+        ({"memory": "0GB"}, "0GB"),
+        ({"ipr": {"format": "diffir-ipr/1"}}, "damaged"),
+        ({"ipr": "absent.ipr.json"}, "absent"),
         ({"seed": -1}, "seed"),
         ({"memory": "much"}, "much"),
         ({"strength": 0.5}, "strength"),
