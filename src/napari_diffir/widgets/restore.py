@@ -160,10 +160,11 @@ class RestoreWidget(QWidget):
             model,
             options,
             _start_thread=False,
+            # Connected here, an error is not raised again with a traceback.
+            _connect={"errored": self._show_failure},
         )
         worker.yielded.connect(self._show_progress)
         worker.returned.connect(lambda result: self._add_result(layer, result))
-        worker.errored.connect(self._show_failure)
         worker.aborted.connect(lambda: self.status.setText("Cancelled; nothing added."))
         worker.finished.connect(self._end)
         self._begin(worker)
