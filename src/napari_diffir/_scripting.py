@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from diffir_core.stacks.restoring import RestoreProgress
 
 
+RestoreResult = tuple[Any, int, dict[str, Any]]
+"""The restored array, the scale of the model, and the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as a value."""
+
+    error: Exception
+
+
 @dataclass(frozen=True, slots=True)
 class RestoredLayer:
     """A restored array with the arguments of its future layer."""
@@ -36,7 +47,7 @@ def restore_steps(
     axes: str,
     model: str | Path,
     options: RestoreOptions,
-) -> Generator[RestoreProgress, None, tuple[Any, int, dict[str, Any]]]:
+) -> Generator[RestoreProgress, None, RestoreResult]:
     """Restore an array step by step; return it with the scale and the report.
 
     Runs on any thread: it touches no layer.
@@ -54,9 +65,20 @@ def restore_steps(
     return sink.array, loaded.config.scale, report.model_dump(mode="json")
 
 
-def restored_layer(
-    layer: Image, result: tuple[Any, int, dict[str, Any]]
-) -> RestoredLayer:
+def steps_or_failure(
+    data: Any, axes: str, model: str | Path, options: RestoreOptions
+) -> Generator[RestoreProgress, None, RestoreResult | Failure]:
+    """Do as `restore_steps` does, for a worker: an error is returned, not raised.
+
+    napari 0.9.2 answers the error of a worker with a TypeError of its own.
+    """
+    try:
+        return (yield from restore_steps(data, axes, model, options))
+    except Exception as error:
+        return Failure(error)
+
+
+def restored_layer(layer: Image, result: RestoreResult) -> RestoredLayer:
     """Give the restored array the looks and the place of its source layer."""
     data, scale, report = result
     arguments = result_arguments(layer, scale)

@@ -32,12 +32,13 @@ from diffir_core.models import shipped_models
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import check_axes
 from napari_diffir._layers import axes_of, full_resolution
-from napari_diffir._scripting import restore_steps, restored_layer
+from napari_diffir._scripting import Failure, restored_layer, steps_or_failure
 
 if TYPE_CHECKING:
     import napari
 
     from diffir_core.stacks.restoring import RestoreProgress
+    from napari_diffir._scripting import RestoreResult
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 _FROM_FILE = "From a file…"
@@ -154,17 +155,15 @@ class RestoreWidget(QWidget):
             self._show_failure(error)
             return
         worker = create_worker(
-            restore_steps,
+            steps_or_failure,
             full_resolution(layer),
             self.axes_edit.text().upper(),
             model,
             options,
             _start_thread=False,
-            # Connected here, an error is not raised again with a traceback.
-            _connect={"errored": self._show_failure},
         )
         worker.yielded.connect(self._show_progress)
-        worker.returned.connect(lambda result: self._add_result(layer, result))
+        worker.returned.connect(lambda result: self._take_result(layer, result))
         worker.aborted.connect(lambda: self.status.setText("Cancelled; nothing added."))
         worker.finished.connect(self._end)
         self._begin(worker)
@@ -188,9 +187,13 @@ class RestoreWidget(QWidget):
         self.restore_button.setEnabled(self.layer is not None)
         self.cancel_button.setEnabled(False)
 
-    def _add_result(
-        self, layer: Image, result: tuple[Any, int, dict[str, Any]]
-    ) -> None:
+    def _take_result(self, layer: Image, result: Failure | RestoreResult) -> None:
+        if isinstance(result, Failure):
+            self._show_failure(result.error)
+        else:
+            self._add_result(layer, result)
+
+    def _add_result(self, layer: Image, result: RestoreResult) -> None:
         added = restored_layer(layer, result).add_to(self._viewer)
         report = result[2]
         self.progress_bar.setValue(_BAR_STEPS)
