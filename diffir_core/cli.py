@@ -16,7 +16,7 @@ from diffir_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from diffir_core.options import RestoreOptions
-    from diffir_core.stacks.restoring import RestoreProgress
+    from diffir_core.stacks.stream import RestoreProgress
 
 app = typer.Typer(
     help="DiffIR image restoration for microscopy.",

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from diffir_core import metrics
 from diffir_core.model import Model
 from diffir_core.samples import sample_path
-from diffir_core.stacks.restoring import RestoreProgress, restore_file
+from diffir_core.stacks.restoring import restore_file
+from diffir_core.stacks.stream import RestoreProgress
 
 _GAP_PIXELS = 6
 

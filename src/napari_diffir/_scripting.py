@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from diffir_core.options import RestoreOptions
-    from diffir_core.stacks.restoring import RestoreProgress
+    from diffir_core.stacks.stream import RestoreProgress
 
 
 RestoreResult = tuple[Any, int, dict[str, Any]]
@@ -53,9 +53,10 @@ def restore_steps(
     Runs on any thread: it touches no layer.
     """
     from diffir_core.checkpoint import load_model
-    from diffir_core.stacks.restoring import restore_planes, restored_shape
+    from diffir_core.stacks.restoring import restored_shape
     from diffir_core.stacks.sink import ArraySink
     from diffir_core.stacks.source import ArraySource
+    from diffir_core.stacks.stream import restore_planes
 
     loaded = load_model(model)
     source = ArraySource(data, axes)

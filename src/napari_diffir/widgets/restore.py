@@ -37,7 +37,7 @@ from napari_diffir._scripting import Failure, restored_layer, steps_or_failure
 if TYPE_CHECKING:
     import napari
 
-    from diffir_core.stacks.restoring import RestoreProgress
+    from diffir_core.stacks.stream import RestoreProgress
     from napari_diffir._scripting import RestoreResult
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -1,0 +1,107 @@
+"""What must be known of a whole stack before its first plane is restored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffir_core.engine.restorer import Restorer
+from diffir_core.errors import InputError
+from diffir_core.intensity import IntensityMapping, fit_mapping
+from diffir_core.ipr import IPR
+from diffir_core.options import RestoreOptions
+from diffir_core.stacks.axes import PlaneIndex, StackLayout
+from diffir_core.stacks.source import StackSource
+
+_SAMPLED_PLANES = 64
+_SAMPLED_VALUES = 100_000
+_KINDS = "uif"
+
+
+def fit_mappings(
+    source: StackSource, planes: list[PlaneIndex], options: RestoreOptions
+) -> dict[int | None, IntensityMapping]:
+    """Fit one intensity mapping a channel to planes spread over the whole stack."""
+    by_channel: dict[int | None, list[PlaneIndex]] = {}
+    for plane in planes:
+        by_channel.setdefault(plane.channel, []).append(plane)
+    return {
+        channel: fit_mapping(_sample(source, members), options.intensity)
+        for channel, members in by_channel.items()
+    }
+
+
+def _sample(source: StackSource, planes: list[PlaneIndex]) -> NDArray[Any]:
+    """Give values of planes spread evenly, every so many pixels: bounded memory."""
+    count = min(len(planes), _SAMPLED_PLANES)
+    chosen = [planes[i * len(planes) // count] for i in range(count)]
+    samples = []
+    for plane in chosen:
+        values = read_plane(source, plane).ravel()
+        samples.append(values[:: max(1, values.size // _SAMPLED_VALUES)])
+    return np.concatenate(samples)
+
+
+def shared_iprs(
+    source: StackSource,
+    planes: list[PlaneIndex],
+    restorer: Restorer,
+    mappings: dict[int | None, IntensityMapping],
+) -> dict[int | None, IPR]:
+    """Give the IPR of each channel where its planes share one; else nothing.
+
+    The IPR of a stack comes from CPEN's features averaged over all its planes, as if
+    they were one large image.
+    """
+    options = restorer.options
+    if options.ipr is not None:
+        return dict.fromkeys(mappings, options.ipr)
+    if options.ipr_scope == "plane":
+        return {}
+    shared = {}
+    for channel, mapping in mappings.items():
+        members = [plane for plane in planes if plane.channel == channel]
+        features = [
+            restorer.features(mapping.to_model(read_plane(source, plane)))
+            for plane in members
+        ]
+        mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
+        shared[channel] = restorer.ipr_from(mean, f"{len(members)} planes")
+    return shared
+
+
+def read_plane(source: StackSource, plane: PlaneIndex) -> NDArray[Any]:
+    """Read a plane, (channels, Y, X), and refuse values that are not finite."""
+    values = source.read(plane)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        nan, inf = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+        where = ", ".join(f"{axis}={i}" for axis, i in plane.position)
+        raise InputError(
+            f"The image has {nan} NaN and {inf} infinite values"
+            f"{f' at {where}' if where else ''}; replace them with finite ones."
+        )
+    return values
+
+
+def check_dtype(dtype: np.dtype[Any]) -> None:
+    """Refuse types that are neither integers nor floats."""
+    if dtype.kind not in _KINDS:
+        raise InputError(
+            f"Images of type {dtype} cannot be restored; use integers or floats."
+        )
+
+
+def chosen_channels(layout: StackLayout, options: RestoreOptions) -> set[int] | None:
+    """Give the channels to restore, or None for all."""
+    if options.channels is None:
+        return None
+    axis = layout.channel_axis
+    count = layout.size(axis) if axis else 1
+    if axis is None or any(not 0 <= channel < count for channel in options.channels):
+        raise InputError(
+            f"Channels {list(options.channels)} were chosen, the image has {count} "
+            "counted from 0."
+        )
+    return set(options.channels)
