@@ -203,7 +203,7 @@ def main() -> None:
     _add_commands_of_others()
     try:
         app()
-    except DiffIRError as error:
+    except (DiffIRError, OSError) as error:
         Console(stderr=True, soft_wrap=True).print(
             f"diffir: {error}", markup=False, highlight=False
         )

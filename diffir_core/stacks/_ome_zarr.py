@@ -43,7 +43,7 @@ class ZarrSource:
                 "arrays."
             )
         self.shape: tuple[int, ...] = tuple(self._array.shape)
-        self.dtype = np.dtype(self._array.dtype)
+        self.dtype = np.dtype(self._array.dtype).newbyteorder("=")
         axes = axes or (metadata.axes if metadata else None)
         if axes is None:
             raise InputError(

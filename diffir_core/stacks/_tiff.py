@@ -29,8 +29,9 @@ class TiffSource:
         self._series = self._file.series[0]
         self._view: Any = None
         self.shape: tuple[int, ...] = tuple(self._series.shape)
-        self.dtype = np.dtype(self._series.dtype)
+        self.dtype = np.dtype(self._series.dtype).newbyteorder("=")
         try:
+            _check_one_image(self._file, path.name)
             axes = axes or _known_axes(self._series.axes, path.name)
             self.layout = check_axes(axes, self.shape)
             self.metadata = _metadata(self._file, self.layout.axes, path.name)
@@ -93,6 +94,16 @@ def _is_whole(file: tifffile.TiffFile, size_bytes: int) -> bool:
     handle.seek(first.offset)
     (count,) = struct.unpack(file.tiff.tagnoformat, handle.read(file.tiff.tagnosize))
     return len(first.tags) >= int(count)
+
+
+def _check_one_image(file: tifffile.TiffFile, name: str) -> None:
+    """Refuse files of several images, rather than drop all but the first."""
+    if len(file.series) > 1:
+        shapes = ", ".join(str(series.shape) for series in file.series[:4])
+        raise InputError(
+            f"{name} holds {len(file.series)} images ({shapes}); save the one to "
+            "restore as a file of its own."
+        )
 
 
 def _known_axes(axes: str, name: str) -> str:

@@ -40,7 +40,7 @@ class ArraySource:
             array = np.asarray(array)
         self._array = array
         self.shape: tuple[int, ...] = tuple(array.shape)
-        self.dtype = np.dtype(array.dtype)
+        self.dtype = np.dtype(array.dtype).newbyteorder("=")
         self.layout = check_axes(axes, self.shape)
         self.metadata = metadata or StackMetadata(self.layout.axes)
 

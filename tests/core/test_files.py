@@ -122,6 +122,45 @@ def test_imagej_calibration_is_kept(tmp_path: Path) -> None:
     source.close()
 
 
+def test_several_images_in_a_file_are_not_dropped_silently(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "two.ome.tif") as writer:
+        for size in (16, 24):
+            writer.write(np.zeros((size, size), np.uint8), metadata={"axes": "YX"})
+    with pytest.raises(InputError, match="holds 2 images"):
+        open_source(tmp_path / "two.ome.tif")
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
+def test_big_endian_files_are_restored(
+    identity: Model, tmp_path: Path, suffix: str
+) -> None:
+    stack = np.arange(2 * 16 * 16, dtype=np.uint16).reshape(2, 16, 16)
+    write = dict(byteorder=">", ome=True, metadata={"axes": "ZYX"})
+    tifffile.imwrite(tmp_path / "in.ome.tif", stack, **write)
+    result = tmp_path / f"out{suffix}"
+    diffir.restore_file(tmp_path / "in.ome.tif", result, identity)
+    source = open_source(result)
+    assert np.array_equal(read_all(source), stack)
+    source.close()
+
+
+def test_ome_zarr_0_4_is_read(tmp_path: Path) -> None:
+    group = zarr.open_group(str(tmp_path / "old.zarr"), mode="w", zarr_format=2)
+    stack = np.arange(3 * 8 * 8, dtype=np.uint16).reshape(3, 8, 8)
+    array = group.create_array("s0", shape=stack.shape, dtype=stack.dtype)
+    array[:] = stack
+    axes = [{"name": n, "type": "space", "unit": "micrometer"} for n in "zyx"]
+    scale = {"type": "scale", "scale": [2.0, 0.5, 0.5]}
+    datasets = [{"path": "s0", "coordinateTransformations": [scale]}]
+    group.attrs["multiscales"] = [
+        {"version": "0.4", "axes": axes, "datasets": datasets, "name": "old"}
+    ]
+    source = open_source(tmp_path / "old.zarr")
+    assert source.layout.axes == "ZYX"
+    assert source.metadata.pixel_size == {"Z": 2.0, "Y": 0.5, "X": 0.5}
+    assert np.array_equal(read_all(source), stack)
+
+
 def test_unknown_axes_are_asked_for_not_guessed(tmp_path: Path) -> None:
     tifffile.imwrite(
         tmp_path / "pages.tif", np.zeros((5, 16, 16), np.uint8), metadata=None
