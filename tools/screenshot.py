@@ -10,15 +10,16 @@ import sys
 import time
 
 import napari
-from napari.settings import get_settings
 from qtpy.QtCore import QEventLoop, QTimer
+
+import napari_diffir.widgets.restore as restore_module
 
 _SECONDS = 300
 
 
 def main(path: str) -> None:
     """Open a viewer, restore the sample by the widget's button, and save the window."""
-    get_settings().application.gui_notification_level = "none"
+    restore_module.show_info = lambda _: None  # It would stand in the picture.
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1380, 820)
     viewer.open_sample("napari-diffir", "noisy")
