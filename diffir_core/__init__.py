@@ -12,16 +12,19 @@ if TYPE_CHECKING:
     from diffir_core.card import ModelCard
     from diffir_core.checkpoint import convert, load_model, save_model
     from diffir_core.config import PRESETS, ModelConfig
+    from diffir_core.engine.frozen import FrozenState
     from diffir_core.ipr import IPR, blend
     from diffir_core.model import Model
     from diffir_core.options import RestoreOptions
     from diffir_core.report import RestoreReport
+    from diffir_core.stacks.freezing import freeze, render
     from diffir_core.stacks.restoring import extract_ipr, restore, restore_file
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "PRESETS": "config",
+    "FrozenState": "engine.frozen",
     "IPR": "ipr",
     "Model": "model",
     "ModelCard": "card",
@@ -31,7 +34,9 @@ _HOMES = {
     "blend": "ipr",
     "convert": "checkpoint",
     "extract_ipr": "stacks.restoring",
+    "freeze": "stacks.freezing",
     "load_model": "checkpoint",
+    "render": "stacks.freezing",
     "restore": "stacks.restoring",
     "restore_file": "stacks.restoring",
     "save_model": "checkpoint",
@@ -40,6 +45,7 @@ _HOMES = {
 __all__ = [
     "IPR",
     "PRESETS",
+    "FrozenState",
     "Model",
     "ModelCard",
     "ModelConfig",
@@ -48,7 +54,9 @@ __all__ = [
     "blend",
     "convert",
     "extract_ipr",
+    "freeze",
     "load_model",
+    "render",
     "restore",
     "restore_file",
     "save_model",

@@ -21,5 +21,7 @@ class ModelCard(FrozenConfig):
     limitations: str = ""
     licence: str = ""
     citation: str = ""
+    frozen_halo_px: int | None = None
+    """Halo with which crops under a frozen state equal the whole; None: unknown."""
     figures: dict[str, float | str] = Field(default_factory=dict)
     """Measured quality, by data set and metric."""

@@ -50,13 +50,20 @@ class RestoreOptions(FrozenConfig):
     intensity: IntensityOptions = IntensityOptions()
     """How values become model units; inverted on the way back."""
     memory: str | None = None
-    """Budget such as '4GB'; what would exceed it is refused before it starts."""
+    """Budget such as '4GB' for the working memory; None is what is free. Planes that
+    need more go through temporary files: same result, more time."""
     device: str = "auto"
     """'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."""
     precision: Literal["float32", "bfloat16", "auto"] = "auto"
+    """A reduced precision is used only if it passes a test on the model's weights."""
     tile: int | None = Field(None, ge=8)
-    """Height of a strip in rows; None is chosen. The result does not depend on it."""
+    """Rows and columns of a tile; None is chosen. The result does not depend on it."""
     exactness: Literal["exact", "fast"] = "exact"
+    """'fast' allows a reduced precision where the machine gains by it."""
+    attention_scope: Literal["plane", "stack"] = "plane"
+    """'stack': all planes of a channel share their attention, taken from planes spread
+    over the stack as if they were one image; with the IPR of the stack, its planes are
+    restored consistently."""
     output_dtype: str | None = None
     """None keeps the input's."""
     channels: tuple[int, ...] | None = None
@@ -71,10 +78,11 @@ class RestoreOptions(FrozenConfig):
             )
         if self.strength != 1.0:
             raise ValueError("this version restores at strength 1 only")
-        if self.precision == "bfloat16":
-            raise ValueError("this version computes in 'float32' only")
-        if self.exactness == "fast":
-            raise ValueError("this version is always 'exact'")
+        shares_ipr = self.ipr is not None or self.ipr_scope == "stack"
+        if self.attention_scope == "stack" and not shares_ipr:
+            raise ValueError(
+                "attention_scope 'stack' needs ipr_scope 'stack' or an ipr"
+            )
         if self.output_dtype not in (None, *_OUTPUT_DTYPES):
             raise ValueError(
                 f"output_dtype '{self.output_dtype}' is none of "

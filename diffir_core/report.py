@@ -19,15 +19,22 @@ class RestoreReport(FrozenConfig):
     model_name: str
     model_fingerprint: str
     planes: int
-    strips: int
-    """Strips of rows that all planes were worked through in."""
-    halo_rows: int
-    """Rows that neighbouring strips share inside a block; there are no seams."""
+    tiles: int
+    """Strips of panels that all planes were worked through in, block by block."""
+    halo: int
+    """Pixels that neighbouring panels share inside a block; there are no seams."""
     device: str
     precision: str
+    precision_reason: str
+    precision_psnr_db: float | None
+    """Of a reduced precision against float32 on a test image; None: none was tried."""
+    kernels: str
+    """'native' code of this machine, or 'torch'."""
     seconds: float
     predicted_peak_bytes: int
     """Predicted working memory for one plane, beside the stack itself."""
+    temporary_file_bytes: int
+    """Disk that the working memory was extended to; 0 if it was not."""
     clipped_values: int
     """Restored values that the output type could not hold."""
     output_dtype: str

@@ -3,64 +3,99 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
-from diffir_core.engine.strips import (
-    StripRunner,
-    pooled_features,
-    predicted_peak_bytes,
-    total_work,
-)
+from diffir_core.engine.device import Precision, choose_device, wanted_precision
+from diffir_core.engine.features import FileStore, MemoryStore, Store
+from diffir_core.engine.folding import FoldedNetwork, fold
+from diffir_core.engine.memory import MemoryModel, MemoryPlan, free_memory_bytes
+from diffir_core.engine.native import native_streams
+from diffir_core.engine.planes import Job, Plane, array_plane
+from diffir_core.engine.pooling import pooled_features
+from diffir_core.engine.runner import Runner
+from diffir_core.engine.selftest import native_agrees, psnr_of_precision
+from diffir_core.engine.streams import Streams, TorchStreams
+from diffir_core.engine.tiling import Tiling
+from diffir_core.engine.workers import Workers, exhaust
 from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 from diffir_core.model import Model
 from diffir_core.nn import DiffIRS2
-from diffir_core.nn.padding import pad_to_multiple
 from diffir_core.options import RestoreOptions
 
-Plane = NDArray[np.float32]
-"""(channels, height, width) in model units."""
+Array = NDArray[np.float32]
+Result = TypeVar("Result")
+
+SELF_TEST_DB = 60.0
+_FOLDED_BYTES = 256_000_000
+_MOST_HALVINGS = 5
+_GPU_STRIP_VALUES = 400_000_000
+_GPU_PANEL_COLUMNS = 1 << 16
 
 
 class Restorer:
     """Restore planes of any size, exactly, on one device; the model is not changed."""
 
     def __init__(self, model: Model, options: RestoreOptions) -> None:
-        self.model, self.options = model, options
+        self.model, self.options, self.config = model, options, model.config
         self.device = choose_device(options.device)
-        self.config = model.config
-        network = model.restorer
-        if self.config.architecture == "inpainting":
+        self._network = _on_device(model.restorer, self.device)
+        self._check()
+        on_cpu = self.device.type == "cpu"
+        self.workers = Workers(torch.get_num_threads() if on_cpu else 1)
+        self.tiling = Tiling(options.tile)
+        self._folds: dict[bytes, FoldedNetwork] = {}
+        self.tiles_done = 0
+        self.last_plan: MemoryPlan | None = None
+        self.precision, self.precision_psnr_db = self._settle_precision()
+        self.streams = choose_streams(self.device, self.precision)
+
+    def _check(self) -> None:
+        options, config, name = self.options, self.config, self.model.name
+        if config.architecture == "inpainting":
             raise InputError(
-                f"'{model.name}' fills masked regions and needs a mask; this version "
+                f"'{name}' fills masked regions and needs a mask; this version "
                 "restores with deblur and super-resolution models."
             )
-        if options.steps not in (None, self.config.timesteps):
+        if options.steps not in (None, config.timesteps):
             raise InputError(
-                f"'{model.name}' takes {self.config.timesteps} reverse steps, not "
+                f"'{name}' takes {config.timesteps} reverse steps, not "
                 f"{options.steps}; leave steps out."
             )
         if options.ipr is not None:
-            _check_ipr(options.ipr, model)
-        self._network = _on_device(network, self.device)
-        self.runner = StripRunner(options.tile)
+            check_ipr(options.ipr, self.model)
+
+    def _settle_precision(self) -> tuple[Precision, float | None]:
+        """Choose the precision; a reduced one must pass on the weights themselves."""
+        options = self.options
+        wanted = wanted_precision(options.precision, options.exactness, self.device)
+        if wanted.name == "float32":
+            return wanted, None
+        psnr = psnr_of_precision(self._network, wanted.dtype, self.workers, self.device)
+        if psnr >= SELF_TEST_DB:
+            return wanted, psnr
+        reason = (
+            f"{wanted.name} reached {psnr:.1f} dB against float32 with these weights, "
+            f"{SELF_TEST_DB:.0f} dB are asked for"
+        )
+        return Precision("float32", reason), psnr
+
+    def features(self, planes: Sequence[Plane]) -> Generator[float, None, list[Array]]:
+        """Give CPEN's average features of planes; they can be averaged over planes."""
+        pooled = yield from _inferring(
+            pooled_features(
+                self._network.condition, list(planes), self.workers, self.device
+            )
+        )
+        return [average.cpu().numpy() for average in pooled]
 
     @torch.inference_mode()
-    def features(self, plane: Plane) -> Plane:
-        """Give CPEN's average features of a plane; they can be averaged over planes."""
-        lq = pad_to_multiple(self._tensor(plane), self.config)
-        part = F.pixel_unshuffle(lq, self.config.cpen_unshuffle)
-        pooled = pooled_features(self._network.condition, part, self.options.tile)
-        return pooled[0].cpu().numpy()
-
-    @torch.inference_mode()
-    def ipr_from(self, features: Plane, source: str) -> IPR:
+    def ipr_from(self, features: Array, source: str) -> IPR:
         """Estimate the IPR from pooled features, by T reverse steps from the seed."""
         pooled = torch.from_numpy(features)[None].to(self.device)
         generator = torch.Generator().manual_seed(self.options.seed)
@@ -71,54 +106,113 @@ class Restorer:
         model, seed = self.model.fingerprint, self.options.seed
         return IPR(values[-1].copy(), model, seed, values, source)
 
-    def extract_ipr(self, plane: Plane, source: str = "") -> IPR:
-        """Estimate the IPR of one plane."""
-        return self.ipr_from(self.features(plane), source)
+    def job(self, plane: Plane, ipr: IPR) -> Job:
+        """Give what `restore` takes."""
+        return Job(plane, self._folded(ipr))
 
-    def restore(self, plane: Plane, ipr: IPR) -> Generator[float, None, Plane]:
-        """Restore a plane; yield the fraction done after each strip.
+    def _folded(self, ipr: IPR) -> FoldedNetwork:
+        """Fold an IPR into the weights, or give the fold that is still at hand."""
+        key = ipr.vector.tobytes()
+        if key not in self._folds:
+            while len(self._folds) >= self.largest_batch():
+                self._folds.pop(next(iter(self._folds)))
+            with torch.inference_mode():
+                vector = torch.from_numpy(ipr.vector).to(self.device)
+                self._folds[key] = fold(self._network.G, vector, self.precision.dtype)
+        return self._folds[key]
 
-        Returns (out_channels, height * scale, width * scale) in model units.
+    def largest_batch(self) -> int:
+        """Give how many planes with IPRs of their own may be restored at once."""
+        weights = sum(p.numel() for p in self._network.G.parameters())
+        return max(1, min(16, _FOLDED_BYTES // (4 * weights)))
+
+    def restore(
+        self, jobs: Sequence[Job], *, joint: bool = False
+    ) -> Generator[float, None, None]:
+        """Restore planes; yield the fraction done.
+
+        The attention matrices that were computed are left in the jobs.
         """
-        height, width = plane.shape[-2:]
-        self._check_memory(height, width)
-        with torch.inference_mode():
-            lq = pad_to_multiple(self._tensor(plane), self.config)
-            vector = torch.from_numpy(ipr.vector)[None].to(self.device)
-            work = self.runner.restore(self._network.G, lq, vector)
-        total, done = total_work(self._network.G, *lq.shape[-2:]), 0.0
+        given = [dict(job.attention) for job in jobs]
+        tiling = self.tiling
         while True:
-            # Entered anew for each strip: the mode must not leak out of a generator.
+            try:
+                yield from _inferring(self._attempt(jobs, tiling, joint))
+                return
+            except torch.OutOfMemoryError:
+                if tiling.halvings == _MOST_HALVINGS:
+                    raise
+                tiling = tiling.halved()
+                for job, attention in zip(jobs, given, strict=True):
+                    job.attention = dict(attention)
+
+    def _attempt(
+        self, jobs: Sequence[Job], tiling: Tiling, joint: bool
+    ) -> Generator[float, None, None]:
+        chosen = self.plan(jobs, tiling)
+        store: Store = MemoryStore(self.device)
+        if chosen.in_files:
+            store = FileStore()
+        self.last_plan = chosen
+        runner = Runner(
+            self._network.G,
+            self.workers,
+            store,
+            chosen.tiling,
+            self.device,
+            self.streams,
+        )
+        total, done = runner.total_work(jobs), 0.0
+        for work in runner.restore(jobs, joint=joint):
+            done += work
+            yield min(1.0, done / total)
+        self.tiles_done += runner.tiles_done
+
+    def plan(self, jobs: Sequence[Job], tiling: Tiling | None = None) -> MemoryPlan:
+        """Plan the memory of a batch: as if its planes were one below the other."""
+        height = sum(len(job.plane.rows) for job in jobs)
+        width = max(len(job.plane.columns) for job in jobs)
+        budget = self.options.memory_bytes() or free_memory_bytes(self.device)
+        model = MemoryModel(self.config, self.streams, self.workers.count)
+        return model.plan(height, width, budget, tiling or self.tiling)
+
+    def restore_array(self, values: Array, ipr: IPR) -> Array:
+        """Restore (channels, height, width) in model units."""
+        config = self.config
+        shape = tuple(size * config.scale for size in values.shape[1:])
+        out = np.empty((config.out_channels, *shape), np.float32)
+        exhaust(self.restore([self.job(array_plane(values, config, out), ipr)]))
+        return out
+
+
+def _inferring(
+    steps: Generator[float, None, Result],
+) -> Generator[float, None, Result]:
+    """Run a generator in inference mode, which must not leak out between its steps."""
+    try:
+        while True:
             with torch.inference_mode():
                 try:
-                    done += next(work)
+                    work = next(steps)
                 except StopIteration as finished:
-                    scale = self.config.scale
-                    image = finished.value[0, :, : height * scale, : width * scale]
-                    return image.float().cpu().numpy()  # type: ignore[no-any-return]
-            yield min(1.0, done / total)
-
-    def predicted_peak_bytes(self, height: int, width: int) -> int:
-        """Predict the working memory for a plane of this size."""
-        return predicted_peak_bytes(self._network.G, height, width)
-
-    def _check_memory(self, height: int, width: int) -> None:
-        peak = self.predicted_peak_bytes(height, width)
-        budget = self.options.memory_bytes() or free_memory_bytes(self.device)
-        if budget is not None and peak > budget:
-            raise InputError(
-                f"A plane of {height} x {width} needs about {peak / 1e9:.1f} GB with "
-                f"'{self.model.name}', the budget is "
-                f"{self.options.memory or f'what is free, {budget / 1e9:.1f} GB'}; "
-                "raise memory or crop the image."
-            )
-
-    def _tensor(self, plane: Plane) -> Tensor:
-        contiguous = np.ascontiguousarray(plane, dtype=np.float32)
-        return torch.from_numpy(contiguous)[None].to(self.device)
+                    return finished.value  # type: ignore[no-any-return]
+            yield work
+    finally:
+        steps.close()
 
 
-def _check_ipr(ipr: IPR, model: Model) -> None:
+def choose_streams(device: torch.device, precision: Precision) -> Streams:
+    """Give the fastest streams for a device and precision."""
+    if device.type != "cpu":
+        return TorchStreams(_GPU_STRIP_VALUES, _GPU_PANEL_COLUMNS)
+    native = native_streams()
+    if precision.name == "float32" and native and native_agrees(native):
+        return native
+    return TorchStreams()
+
+
+def check_ipr(ipr: IPR, model: Model) -> None:
+    """Refuse an IPR that the model cannot read."""
     if ipr.model != model.fingerprint:
         raise InputError(
             f"The IPR belongs to another model (fingerprint {ipr.model[:8]}…, this one "
@@ -130,32 +224,6 @@ def _check_ipr(ipr: IPR, model: Model) -> None:
             f"The IPR must be {length} finite numbers, not {ipr.vector.size}, or not "
             "finite; extract it anew."
         )
-
-
-def free_memory_bytes(device: torch.device) -> int | None:
-    """Give the free memory of a device, or None where it cannot be told."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            line = next(line for line in file if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return None
-    return int(line.split()[1]) * 1024
-
-
-def choose_device(name: str) -> torch.device:
-    """Give the device for 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"Device '{name}' is not there; use 'cpu' or 'auto'."
-        ) from error
-    return device
 
 
 def _on_device(network: DiffIRS2, device: torch.device) -> DiffIRS2:

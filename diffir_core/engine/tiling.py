@@ -1,36 +1,48 @@
-"""Geometry of strips of rows, in pure integers."""
+"""How large panels, strips and tiles are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from diffir_core.engine.streams import Streams
+
+_NARROW_PANEL = 16
+_TILE_VALUES = 2_000_000
+
 
 @dataclass(frozen=True, slots=True)
-class Strip:
-    """A strip of rows and the halo it is computed with.
+class Tiling:
+    """Sizes of what is computed at once; the result does not depend on them."""
 
-    ::
+    side: int | None = None
+    """Columns of a panel and rows of a strip; None is what suits the machine."""
+    halvings: int = 0
+    """How often all sizes were halved, because memory was short."""
+    columns: int | None = None
+    """Columns of a panel alone."""
 
-        plane   |.......................................|
-        outer         |-------------------------|          read
-        inner             |-----------------|              kept
-        local             relative to outer            inner's place in outer
-    """
+    def halved(self) -> Tiling:
+        """Give the tiling to try when there is no memory left for this one."""
+        return Tiling(self.side, self.halvings + 1, self.columns)
 
-    inner: slice
-    outer: slice
-    local: slice
+    def panel_width(
+        self, streams: Streams, width: int, channels: int, hidden: int, threads: int
+    ) -> int:
+        """Give the width of panels: enough of them for `threads`, none too narrow."""
+        most = self.side or self.columns or streams.panel_columns(channels, hidden)
+        share = max(_NARROW_PANEL, -(-width // threads))
+        return max(8, min(most, share) >> self.halvings)
 
+    def strip_rows(
+        self, streams: Streams, height: int, width: int, channels: int, hidden: int
+    ) -> int:
+        """Give the rows of a strip, such that strips of it fill `height` evenly."""
+        rows = self.side or streams.strip_rows(width, channels, hidden)
+        rows = max(4, min(rows, height) >> self.halvings)
+        count = -(-height // rows)
+        return max(2, -(-height // count))
 
-def cut_strips(height: int, rows: int, halo: int) -> list[Strip]:
-    """Cut `height` rows into strips of `rows`, each with `halo` rows on both sides.
-
-    Halos end at the border of the plane, where the network itself pads with zeros.
-    """
-    strips = []
-    for start in range(0, height, rows):
-        stop = min(start + rows, height)
-        first, last = max(0, start - halo), min(height, stop + halo)
-        local = slice(start - first, stop - first)
-        strips.append(Strip(slice(start, stop), slice(first, last), local))
-    return strips
+    def tile_side(self, channels: int) -> int:
+        """Give the side of a tile for convolutions between the levels."""
+        side = int((_TILE_VALUES / channels) ** 0.5) >> self.halvings
+        return max(16, min(self.side or side, side) // 8 * 8)

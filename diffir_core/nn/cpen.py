@@ -39,6 +39,7 @@ class CPEN(nn.Module):
     def __init__(self, config: ModelConfig, in_channels: int) -> None:
         super().__init__()
         features, length = config.cpen_features, config.ipr_length
+        self.ipr_length = length
         activation = nn.LeakyReLU(_SLOPE)
         self.E = nn.Sequential(
             _conv(in_channels, features),

@@ -14,19 +14,22 @@ def pad_to_multiple(x: Tensor, config: ModelConfig) -> Tensor:
     As the official code does: `reflect` (the edge pixel is not repeated), and
     `symmetric` (it is) for inpainting; images smaller than the pad mirror repeatedly.
     """
-    repeat_edge = config.architecture == "inpainting"
     for axis in (-2, -1):
-        size = x.shape[axis]
-        padded = -(-size // config.size_multiple) * config.size_multiple
-        if padded != size:
-            index = _mirror_index(size, padded, repeat_edge).to(x.device)
+        if x.shape[axis] % config.size_multiple:
+            index = mirror_index(x.shape[axis], config).to(x.device)
             x = x.index_select(axis, index)
     return x
 
 
-def _mirror_index(size: int, padded: int, repeat_edge: bool) -> Tensor:
-    """Give the source index of each of `padded` pixels of a mirrored line."""
-    position = torch.arange(padded)
+def padded_size(size: int, config: ModelConfig) -> int:
+    """Give the next multiple of what the network takes."""
+    return -(-size // config.size_multiple) * config.size_multiple
+
+
+def mirror_index(size: int, config: ModelConfig) -> Tensor:
+    """Give the source index of each pixel of a padded line of `size` pixels."""
+    repeat_edge = config.architecture == "inpainting"
+    position = torch.arange(padded_size(size, config))
     period = 2 * size if repeat_edge else max(2 * size - 2, 1)
     position = position % period
     last = period - 1 if repeat_edge else period

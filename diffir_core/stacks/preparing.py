@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from diffir_core.engine.restorer import Restorer
+from diffir_core.engine.workers import exhaust
 from diffir_core.errors import InputError
 from diffir_core.intensity import IntensityMapping, fit_mapping
 from diffir_core.ipr import IPR
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex, StackLayout
+from diffir_core.stacks.planes import DiscardedPlane, readable_plane
 from diffir_core.stacks.source import StackSource
 
+_ATTENTION_PLANES = 16
 _SAMPLED_PLANES = 64
 _SAMPLED_VALUES = 100_000
 _KINDS = "uif"
@@ -35,41 +40,81 @@ def fit_mappings(
 
 def _sample(source: StackSource, planes: list[PlaneIndex]) -> NDArray[Any]:
     """Give values of planes spread evenly, every so many pixels: bounded memory."""
-    count = min(len(planes), _SAMPLED_PLANES)
-    chosen = [planes[i * len(planes) // count] for i in range(count)]
     samples = []
-    for plane in chosen:
+    for plane in spread(planes, _SAMPLED_PLANES):
         values = read_plane(source, plane).ravel()
         samples.append(values[:: max(1, values.size // _SAMPLED_VALUES)])
     return np.concatenate(samples)
 
 
-def shared_iprs(
+@dataclass(frozen=True)
+class Shared:
+    """What the planes of a channel have in common; None where each has its own."""
+
+    ipr: IPR | None = None
+    attention: dict[str, Tensor] | None = None
+
+
+def shared_by_channel(
     source: StackSource,
     planes: list[PlaneIndex],
     restorer: Restorer,
     mappings: dict[int | None, IntensityMapping],
-) -> dict[int | None, IPR]:
-    """Give the IPR of each channel where its planes share one; else nothing.
-
-    The IPR of a stack comes from CPEN's features averaged over all its planes, as if
-    they were one large image.
-    """
+) -> dict[int | None, Shared]:
+    """Give what the planes of each channel share, as the options ask for."""
     options = restorer.options
-    if options.ipr is not None:
-        return dict.fromkeys(mappings, options.ipr)
-    if options.ipr_scope == "plane":
-        return {}
-    shared = {}
+    if options.ipr is None and options.ipr_scope == "plane":
+        return dict.fromkeys(mappings, Shared())
+    found = {}
     for channel, mapping in mappings.items():
         members = [plane for plane in planes if plane.channel == channel]
-        features = [
-            restorer.features(mapping.to_model(read_plane(source, plane)))
-            for plane in members
-        ]
-        mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
-        shared[channel] = restorer.ipr_from(mean, f"{len(members)} planes")
-    return shared
+        ipr = options.ipr or stack_ipr(source, members, restorer, mapping)
+        attention = None
+        if options.attention_scope == "stack":
+            attention = stack_attention(source, members, restorer, mapping, ipr)
+        found[channel] = Shared(ipr, attention)
+    return found
+
+
+def stack_ipr(
+    source: StackSource,
+    planes: list[PlaneIndex],
+    restorer: Restorer,
+    mapping: IntensityMapping,
+) -> IPR:
+    """Give the IPR of CPEN's features averaged over planes, as if they were one."""
+    features = []
+    for plane in planes:
+        values = read_plane(source, plane)
+        tiles = readable_plane(values, mapping, restorer.config)
+        features += exhaust(restorer.features([tiles]))
+    mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
+    return restorer.ipr_from(mean, f"{len(planes)} planes")
+
+
+def stack_attention(
+    source: StackSource,
+    planes: list[PlaneIndex],
+    restorer: Restorer,
+    mapping: IntensityMapping,
+    ipr: IPR,
+) -> dict[str, Tensor]:
+    """Give the attention of at most 16 planes, evenly spread, taken as one image."""
+    jobs = [
+        restorer.job(
+            DiscardedPlane(read_plane(source, plane), mapping, restorer.config).plane,
+            ipr,
+        )
+        for plane in spread(planes, _ATTENTION_PLANES)
+    ]
+    exhaust(restorer.restore(jobs, joint=True))
+    return jobs[0].attention
+
+
+def spread(planes: list[PlaneIndex], count: int) -> list[PlaneIndex]:
+    """Give at most `count` of the planes, evenly spread."""
+    count = min(len(planes), count)
+    return [planes[i * len(planes) // count] for i in range(count)]
 
 
 def read_plane(source: StackSource, plane: PlaneIndex) -> NDArray[Any]:

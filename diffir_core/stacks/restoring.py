@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -16,7 +17,7 @@ from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
 from diffir_core.stacks.axes import StackLayout
-from diffir_core.stacks.preparing import fit_mappings, read_plane
+from diffir_core.stacks.preparing import fit_mappings, stack_ipr
 from diffir_core.stacks.sink import ArraySink, create_sink
 from diffir_core.stacks.source import ArraySource, open_source
 from diffir_core.stacks.stream import RestoreProgress, restore_planes
@@ -150,10 +151,6 @@ def extract_ipr(
     planes = source.layout.planes(model.config.in_channels)
     if len({plane.channel for plane in planes}) > 1:
         raise InputError("An IPR belongs to one channel; pass one channel at a time.")
-    mappings = fit_mappings(source, planes, chosen)
-    features = [
-        restorer.features(mappings[plane.channel].to_model(read_plane(source, plane)))
-        for plane in planes
-    ]
-    mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
-    return restorer.ipr_from(mean, f"{axes} image of shape {source.shape}")
+    mapping = fit_mappings(source, planes, chosen)[planes[0].channel]
+    ipr = stack_ipr(source, planes, restorer, mapping)
+    return replace(ipr, source=f"{axes} image of shape {source.shape}")

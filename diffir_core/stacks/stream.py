@@ -13,22 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.engine.restorer import Restorer
-from diffir_core.engine.strips import HALO_ROWS
+from diffir_core.engine.runner import HALO
 from diffir_core.intensity import IntensityMapping
-from diffir_core.ipr import IPR
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import MappingReport, RestoreReport
 from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.planes import MappedPlane
 from diffir_core.stacks.preparing import (
+    Shared,
     check_dtype,
     chosen_channels,
     fit_mappings,
     read_plane,
-    shared_iprs,
+    shared_by_channel,
 )
 from diffir_core.stacks.sink import StackSink
 from diffir_core.stacks.source import StackSource
+
+_BATCH_PIXELS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,19 @@ class _Tally:
 
     clipped: int = 0
     ipr_norms: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A plane of a batch; `mapped` is None if it is only copied."""
+
+    index: PlaneIndex
+    values: NDArray[Any]
+    mapped: MappedPlane | None
+
+    def result(self) -> NDArray[Any]:
+        """Give the restored values, or those that are copied."""
+        return self.values if self.mapped is None else self.mapped.restored
 
 
 def restore_planes(
@@ -81,38 +97,68 @@ def _restore_planes(
     chosen = chosen_channels(source.layout, options)
     restored = [p for p in planes if chosen is None or p.channel in chosen]
     mappings = fit_mappings(source, restored, options)
-    shared = shared_iprs(source, restored, restorer, mappings)
-    dtype = options.dtype(source.dtype)
-    for number, plane in enumerate(planes):
-        values = read_plane(source, plane)
-        if plane in restored:
-            mapping, ipr = mappings[plane.channel], shared.get(plane.channel)
-            work = _restore_plane(restorer, mapping, values, ipr, tally)
-            while True:
-                try:
-                    fraction = (number + next(work)) / len(planes)
-                except StopIteration as finished:
-                    values, clipped = mapping.from_model(finished.value, dtype)
-                    tally.clipped += clipped
-                    break
-                yield RestoreProgress(number, len(planes), fraction, None)
-        sink.write(plane, values.astype(dtype))
-        done = number + 1
-        yield RestoreProgress(done, len(planes), done / len(planes), plane)
+    shared = shared_by_channel(source, restored, restorer, mappings)
+    dtype, done = options.dtype(source.dtype), 0
+    while done < len(planes):
+        batch = planes[done : done + _batch_size(source, restorer)]
+        items = []
+        for plane in batch:
+            values, mapped = read_plane(source, plane), None
+            if plane in restored:
+                mapping = mappings[plane.channel]
+                mapped = MappedPlane(values, mapping, model.config, dtype)
+            items.append(_Item(plane, values, mapped))
+        for fraction in _restore_batch(restorer, items, shared, tally):
+            whole = (done + fraction * len(batch)) / len(planes)
+            yield RestoreProgress(done, len(planes), whole, None)
+        for item in items:
+            sink.write(item.index, item.result().astype(dtype, copy=False))
+            tally.clipped += item.mapped.clipped if item.mapped else 0
+            done += 1
+            yield RestoreProgress(done, len(planes), done / len(planes), item.index)
     return _report(source, restorer, mappings, tally, len(restored), started)
 
 
-def _restore_plane(
+def _batch_size(source: StackSource, restorer: Restorer) -> int:
+    """Give how many planes make enough work for all threads."""
+    pixels = source.layout.size("Y") * source.layout.size("X")
+    return min(restorer.largest_batch(), max(1, _BATCH_PIXELS // pixels))
+
+
+def _restore_batch(
     restorer: Restorer,
-    mapping: IntensityMapping,
-    values: NDArray[Any],
-    shared: IPR | None,
+    items: list[_Item],
+    shared: dict[int | None, Shared],
     tally: _Tally,
-) -> Generator[float, None, NDArray[np.float32]]:
-    lq = mapping.to_model(values)
-    ipr = shared or restorer.extract_ipr(lq)
-    tally.ipr_norms.append(float(np.linalg.norm(ipr.vector)))
-    return (yield from restorer.restore(lq, ipr))
+) -> Generator[float, None, None]:
+    work = [(item.mapped.plane, item.index.channel) for item in items if item.mapped]
+    if not work:
+        return
+    own = [plane for plane, channel in work if shared[channel].ipr is None]
+    features = iter((yield from _without_progress(restorer.features(own))))
+    jobs = []
+    for plane, channel in work:
+        ipr = shared[channel].ipr or restorer.ipr_from(next(features), "")
+        tally.ipr_norms.append(float(np.linalg.norm(ipr.vector)))
+        job = restorer.job(plane, ipr)
+        job.attention = dict(shared[channel].attention or {})
+        jobs.append(job)
+    yield from restorer.restore(jobs)
+
+
+def _without_progress(
+    steps: Generator[float, None, list[NDArray[np.float32]]],
+) -> Generator[float, None, list[NDArray[np.float32]]]:
+    """Run steps that are too short to count, but can still be cancelled."""
+    try:
+        while True:
+            try:
+                next(steps)
+            except StopIteration as finished:
+                return finished.value  # type: ignore[no-any-return]
+            yield 0.0
+    finally:
+        steps.close()
 
 
 def _report(
@@ -123,19 +169,21 @@ def _report(
     planes: int,
     started: float,
 ) -> RestoreReport:
-    layout, options, model = source.layout, restorer.options, restorer.model
+    options, model, plan = restorer.options, restorer.model, restorer.last_plan
     return RestoreReport(
         model_name=model.name,
         model_fingerprint=model.fingerprint,
         planes=planes,
-        strips=restorer.runner.strips_done,
-        halo_rows=HALO_ROWS,
+        tiles=restorer.tiles_done,
+        halo=HALO,
         device=str(restorer.device),
-        precision="float32",
+        precision=restorer.precision.name,
+        precision_reason=restorer.precision.reason,
+        precision_psnr_db=restorer.precision_psnr_db,
+        kernels=restorer.streams.name,
         seconds=round(time.monotonic() - started, 3),
-        predicted_peak_bytes=restorer.predicted_peak_bytes(
-            layout.size("Y"), layout.size("X")
-        ),
+        predicted_peak_bytes=plan.peak_bytes if plan else 0,
+        temporary_file_bytes=plan.file_bytes if plan else 0,
         clipped_values=tally.clipped,
         output_dtype=str(options.dtype(source.dtype)),
         mappings=tuple(

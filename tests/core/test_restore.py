@@ -197,7 +197,7 @@ def test_constant_and_tiny_images_stay_near_themselves(
         (np.zeros((8, 8)), "YX", {"steps": 3}, "4 reverse steps"),
         (np.zeros((8, 8)), "YX", {"device": "nowhere"}, "nowhere"),
         (np.zeros((2, 8, 8)), "CYX", {"channels": (2,)}, r"\[2\]"),
-        (np.zeros((4000, 4000), np.uint8), "YX", {"memory": "500MB"}, "500MB"),
+        (np.zeros((4000, 4000), np.uint8), "YX", {"memory": "5MB"}, "budget is 5 MB"),
     ],
     ids=str,
 )
@@ -247,7 +247,8 @@ def test_a_damaged_ipr_is_refused(tiny: Model, tmp_path: Path) -> None:
         ({"seed": -1}, "seed"),
         ({"memory": "much"}, "much"),
         ({"strength": 0.5}, "strength"),
-        ({"exactness": "fast"}, "exact"),
+        ({"exactness": "roughly"}, "exact"),
+        ({"attention_scope": "stack"}, "ipr_scope"),
         ({"output_dtype": "complex64"}, "complex64"),
         ({"region": [1, 2]}, "region"),
     ],

@@ -1,0 +1,277 @@
+"""A DIRformer over planes of any size, exactly: block by block over all their tiles.
+
+Within a block, one IPR and one attention matrix per head are all that is global. So the
+residual stream is kept (in memory or in files), every block sweeps over it in place,
+panel by panel: each panel is a stream of strips (see `streams`), and while a strip of
+output is at hand, the sums that the next block's attention needs are taken on it.
+Convolutions between the levels run over tiles. Nothing is approximated, so there are no
+seams: the tiling changes rounding only.
+
+Everything long is a generator that yields work done; closing it stops the threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from diffir_core.engine.features import Edges, FeatureMap, Store
+from diffir_core.engine.folding import FoldedBlock
+from diffir_core.engine.local import LocalLayers
+from diffir_core.engine.planes import Job
+from diffir_core.engine.spans import Span, cut
+from diffir_core.engine.streams import (
+    MAIN_LAG,
+    AttentionSums,
+    Streams,
+    StripShape,
+    TorchStreams,
+)
+from diffir_core.engine.tiling import Tiling
+from diffir_core.engine.workers import Tick, Workers
+from diffir_core.nn import DIRformer
+
+HALO = 3
+"""Columns that neighbouring panels share: v, the feed-forward, and the next q and k."""
+_MAIN_WORK, _SUM_WORK = 2.0, 1.0
+
+Steps = Generator[float, None, None]
+
+
+class Runner:
+    """Restores planes under folded IPRs with one DIRformer."""
+
+    def __init__(
+        self,
+        network: DIRformer,
+        workers: Workers,
+        store: Store,
+        tiling: Tiling,
+        device: torch.device,
+        streams: Streams | None = None,
+    ) -> None:
+        self.network, self.workers, self.store = network, workers, store
+        self.tiling, self.device = tiling, device
+        self.streams = streams or TorchStreams()
+        self.tiles_done = 0
+
+    def restore(self, jobs: Sequence[Job], *, joint: bool = False) -> Steps:
+        """Restore the planes of `jobs`; with `joint`, as if they were one image.
+
+        Attention matrices that a job already has are used; others are computed and
+        left in the job. `joint` shares them among all jobs, which share an IPR then.
+        """
+        net = self.network
+        layers = LocalLayers(net, self.workers, self.store, self.tiling, self.device)
+        planes = [job.plane for job in jobs]
+
+        def stage(name: str, maps: list[FeatureMap]) -> Steps:
+            return self._stage(name, jobs, maps, joint)
+
+        level1 = yield from layers.embed(planes)
+        yield from stage("encoder_level1", level1)
+        level2 = yield from layers.down(net.down1_2, level1)
+        yield from stage("encoder_level2", level2)
+        level3 = yield from layers.down(net.down2_3, level2)
+        yield from stage("encoder_level3", level3)
+        latent = yield from layers.down(net.down3_4, level3)
+        yield from stage("latent", latent)
+
+        yield from layers.merge(net.up4_3, net.reduce_chan_level3, latent, level3)
+        del latent
+        yield from stage("decoder_level3", level3)
+        yield from layers.merge(net.up3_2, net.reduce_chan_level2, level3, level2)
+        del level3
+        yield from stage("decoder_level2", level2)
+        up = yield from layers.up(net.up2_1, level2)
+        del level2
+        level1 = [a.beside(b) for a, b in zip(up, level1, strict=True)]
+        del up
+        yield from stage("decoder_level1", level1)
+        if net.config.num_refinement_blocks:
+            yield from stage("refinement", level1)
+        yield from layers.end(level1, planes)
+
+    def _stage(
+        self, name: str, jobs: Sequence[Job], maps: list[FeatureMap], joint: bool
+    ) -> Steps:
+        names = [f"{name}.{i}" for i in range(len(self._stack(name)))]
+        for number, block in enumerate(names):
+            following = names[number + 1] if number + 1 < len(names) else None
+            if any(block not in job.attention for job in jobs):
+                yield from self._sums_of_first(block, jobs, maps, joint)
+            yield from self._sweep(block, following, jobs, maps, joint)
+
+    def _stack(self, name: str) -> nn.ModuleList:
+        return getattr(self.network, name)  # type: ignore[no-any-return]
+
+    def _sums_of_first(
+        self, block: str, jobs: Sequence[Job], maps: list[FeatureMap], joint: bool
+    ) -> Steps:
+        panels = self._panels(jobs, maps, block, halo=1)
+        tasks = [partial(self._sum_panel, panel) for panel in panels]
+        sums = yield from self.workers.run(tasks)
+        self._keep_attention(block, jobs, panels, sums, joint)
+
+    def _sweep(
+        self,
+        block: str,
+        following: str | None,
+        jobs: Sequence[Job],
+        maps: list[FeatureMap],
+        joint: bool,
+    ) -> Steps:
+        if following is not None and following in jobs[0].attention:
+            following = None
+        panels = self._panels(jobs, maps, block, HALO)
+        edges = [
+            Edges(features, [p.span for p in panels if p.features is features], HALO)
+            for features in maps
+        ]
+        mixing = [job.folded[block].mixing_matrix(job.attention[block]) for job in jobs]
+        tasks = [
+            partial(
+                self._sweep_panel,
+                panel,
+                edges[panel.number],
+                mixing[panel.number],
+                jobs[panel.number].folded[following] if following else None,
+            )
+            for panel in panels
+        ]
+        sums = yield from self.workers.run(tasks)
+        if following:
+            taken = [s for s in sums if s is not None]
+            self._keep_attention(following, jobs, panels, taken, joint)
+
+    def _keep_attention(
+        self,
+        block: str,
+        jobs: Sequence[Job],
+        panels: Sequence[_Panel],
+        sums: Sequence[AttentionSums],
+        joint: bool,
+    ) -> None:
+        totals: dict[int, AttentionSums] = {}
+        for panel, part in zip(panels, sums, strict=True):
+            key = 0 if joint else panel.number
+            totals[key] = totals[key].plus(part) if key in totals else part
+        for number, job in enumerate(jobs):
+            total = totals[0 if joint else number]
+            job.attention[block] = total.matrix(job.folded[block].temperature)
+
+    def _panels(
+        self, jobs: Sequence[Job], maps: list[FeatureMap], block: str, halo: int
+    ) -> list[_Panel]:
+        panels = []
+        for number, (job, features) in enumerate(zip(jobs, maps, strict=True)):
+            folded = job.folded[block]
+            width = self.tiling.panel_width(
+                self.streams,
+                features.width,
+                folded.channels,
+                folded.hidden,
+                -(-self.workers.count // len(jobs)),
+            )
+            spans = cut(features.width, width, halo)
+            panels += [_Panel(number, features, span, folded) for span in spans]
+        return panels
+
+    def _shape(self, panel: _Panel, lag: int) -> StripShape:
+        block, features = panel.block, panel.features
+        rows = self.tiling.strip_rows(
+            self.streams,
+            features.height + lag,
+            panel.span.length,
+            block.channels,
+            block.hidden,
+        )
+        return StripShape(
+            rows,
+            panel.span.length,
+            features.height,
+            panel.span.local,
+            self.device,
+        )
+
+    def _sum_panel(self, panel: _Panel, tick: Tick) -> AttentionSums:
+        features, span, block = panel.features, panel.span, panel.block
+        shape = self._shape(panel, 1)
+        stream = self.streams.of_sums(block, shape)
+        for first in range(0, features.height + 1, shape.rows):
+            rows = _inside(first, shape)
+            if rows.stop > rows.start:
+                features.read(rows, span.outer, stream.input[: rows.stop - rows.start])
+            stream.push(first)
+            self._done(tick, _SUM_WORK, rows, panel)
+        return stream.sums()
+
+    def _sweep_panel(
+        self,
+        panel: _Panel,
+        edges: Edges,
+        mixing: Tensor,
+        following: FoldedBlock | None,
+        tick: Tick,
+    ) -> AttentionSums | None:
+        features, span = panel.features, panel.span
+        lag = MAIN_LAG + (following is not None)
+        shape = self._shape(panel, lag)
+        stream = self.streams.main(panel.block, mixing, following, shape)
+        for first in range(0, features.height + lag, shape.rows):
+            rows = _inside(first, shape)
+            if rows.stop > rows.start:
+                edges.read(rows, span, stream.input[: rows.stop - rows.start])
+            stream.push(first)
+            kept = _inside(first - MAIN_LAG, shape)
+            if kept.stop > kept.start:
+                local = slice(
+                    kept.start - first + MAIN_LAG, kept.stop - first + MAIN_LAG
+                )
+                features.write(kept, span.inner, stream.output[local, span.local])
+            self._done(tick, _MAIN_WORK + (_SUM_WORK if following else 0), rows, panel)
+        return stream.sums() if following else None
+
+    def _done(self, tick: Tick, work: float, rows: slice, panel: _Panel) -> None:
+        self.tiles_done += 1
+        inner = panel.span.inner
+        pixels = (rows.stop - rows.start) * (inner.stop - inner.start)
+        tick(work * pixels * panel.features.channels)
+
+    def total_work(self, jobs: Sequence[Job]) -> float:
+        """Give the work that `restore` will yield."""
+        config, total = self.network.config, 0.0
+        for job in jobs:
+            height, width = job.plane.body_shape
+            frozen = bool(job.attention)
+            for name, level, channels in (
+                ("encoder_level1", 0, config.dim),
+                ("encoder_level2", 1, 2 * config.dim),
+                ("encoder_level3", 2, 4 * config.dim),
+                ("latent", 3, 8 * config.dim),
+                ("decoder_level3", 2, 4 * config.dim),
+                ("decoder_level2", 1, 2 * config.dim),
+                ("decoder_level1", 0, 2 * config.dim),
+                ("refinement", 0, 2 * config.dim),
+            ):
+                blocks = len(getattr(self.network, name, ()))
+                each = _MAIN_WORK + (0 if frozen else _SUM_WORK)
+                total += each * blocks * channels * height * width / 4**level
+        return total
+
+
+class _Panel(NamedTuple):
+    number: int
+    features: FeatureMap
+    span: Span
+    block: FoldedBlock
+
+
+def _inside(first: int, shape: StripShape) -> slice:
+    """Give those rows of a strip that exist."""
+    start = min(max(first, 0), shape.height)
+    return slice(start, max(start, min(first + shape.rows, shape.height)))

@@ -1,0 +1,111 @@
+"""Threads that compute beside each other, each with one thread of its own.
+
+Splitting every operation over threads makes them wait for each other thousands of times
+a second; on busy cores that costs many times the work itself. Here every thread takes
+whole panels.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Protocol, TypeVar
+
+import torch
+
+Result = TypeVar("Result")
+
+_POLL_SECONDS = 0.1
+
+
+class Cancelled(Exception):
+    """Raised inside a task when nobody waits for it any more."""
+
+
+class Tick(Protocol):
+    """Report work done from inside a task."""
+
+    def __call__(self, work: float) -> None:
+        """Add `work`; raises `Cancelled` if the run has ended."""
+
+
+class Workers:
+    """A pool of threads; `count` is 1 on devices that parallelise by themselves."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="diffir")
+        self._start_threads()
+
+    def _start_threads(self) -> None:
+        threads = torch.get_num_threads()
+        if self.count > 1:
+            everyone = threading.Barrier(self.count)
+            for future in [
+                self._pool.submit(_become_single, everyone) for _ in range(self.count)
+            ]:
+                future.result()
+            # Torch takes the last number for its default, too.
+            torch.set_num_threads(threads)
+
+    def run(
+        self, tasks: Sequence[Callable[[Tick], Result]]
+    ) -> Generator[float, None, list[Result]]:
+        """Run all tasks, yield work as it gets done, return results in order.
+
+        Closing the generator stops the tasks at their next tick.
+        """
+        done, lock, stop = [0.0], threading.Lock(), threading.Event()
+
+        def tick(work: float) -> None:
+            if stop.is_set():
+                raise Cancelled
+            with lock:
+                done[0] += work
+
+        def call(task: Callable[[Tick], Result]) -> Result:
+            with torch.inference_mode():
+                return task(tick)
+
+        futures = [self._pool.submit(call, task) for task in tasks]
+        try:
+            yield from self._wait(futures, done, lock)
+        except BaseException:
+            stop.set()
+            for future in futures:
+                future.cancel()
+            wait(futures)
+            raise
+        return [future.result() for future in futures]
+
+    def _wait(
+        self, futures: list[Future[Result]], done: list[float], lock: threading.Lock
+    ) -> Generator[float, None, None]:
+        waiting = set(futures)
+        while waiting:
+            finished, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
+            for future in finished:
+                future.result()
+            with lock:
+                work, done[0] = done[0], 0.0
+            if work:
+                yield work
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._pool.shutdown(wait=False)
+
+
+def exhaust(steps: Generator[float, None, Result]) -> Result:
+    """Run a generator of work to its end and give what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]
+
+
+def _become_single(everyone: threading.Barrier) -> None:
+    torch.set_num_threads(1)
+    everyone.wait()
