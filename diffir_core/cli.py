@@ -44,7 +44,7 @@ def restore(
     seed: Annotated[int | None, typer.Option(help="Of the start noise.")] = None,
     memory: Annotated[str | None, typer.Option(help="Budget, such as 4GB.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")] = None,
-    exactness: Annotated[str | None, typer.Option(help="exact")] = None,
+    exactness: Annotated[str | None, typer.Option(help="exact or fast")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output.")
     ] = False,

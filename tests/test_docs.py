@@ -21,7 +21,10 @@ BLOCKS = [
 @pytest.mark.parametrize(
     "block", [b for b in BLOCKS if "napari.run" not in b.values[0]]
 )
-def test_python_examples_run(block: str) -> None:
+def test_python_examples_run(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # What they save does not land in the checkout.
     exec(compile(block, "example", "exec"), {})
 
 

@@ -65,7 +65,7 @@ def test_what_the_user_can_mend_is_one_line_and_status_two(
         ([NOISY, out, "--model", str(stage1)], "stage-1"),
         ([NOISY, out, "--axes", "YX"], "2 dimensions"),
         ([NOISY, out, "--memory", "lots"], "lots"),
-        ([NOISY, out, "--exactness", "fast"], "exact"),
+        ([NOISY, out, "--exactness", "roughly"], "exact"),
         ([NOISY, out, "--resume"], "resume"),
         ([NOISY, out, "--options", str(tmp_path / "job.yaml")], "sede"),
         ([str(tmp_path / "nan.tif"), out], "64 NaN"),
