@@ -7,12 +7,13 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from diffir_core.engine.spans import Span
@@ -48,18 +49,46 @@ class FeatureMap:
             yield part, slice(first, last)
             first = last
 
-    def tile(self, rows: slice, columns: slice, device: torch.device) -> Tensor:
-        """Give a tile as a network takes it, (1, channels, rows, columns)."""
-        shape = (rows.stop - rows.start, columns.stop - columns.start, self.channels)
-        out = torch.empty(shape, device=device)
-        self.read(rows, columns, out)
-        return out.permute(2, 0, 1)[None]
+    def tile(
+        self, rows: slice, columns: slice, halo: int, device: torch.device
+    ) -> Tensor:
+        """Give a tile and a halo around it, zeros where the map ends.
+
+        Returns (rows + 2 halo, columns + 2 halo, channels).
+        """
+
+        def read(rows: slice, columns: slice) -> Tensor:
+            shape = (rows.stop - rows.start, columns.stop - columns.start)
+            out = torch.empty(*shape, self.channels, device=device)
+            self.read(rows, columns, out)
+            return out
+
+        return padded(read, (rows, columns), (self.height, self.width), halo)
 
     def write(self, rows: slice, columns: slice, values: Tensor) -> None:
         """Store a tile (rows, columns, channels)."""
         for part, channels in self._by_part():
             for some, place in self._store.pieces(part, rows, columns):
                 part[some, columns].copy_(values[place, :, channels])
+
+
+def padded(
+    read: Callable[[slice, slice], Tensor],
+    tile: tuple[slice, slice],
+    size: tuple[int, int],
+    halo: int,
+) -> Tensor:
+    """Read a tile (rows, columns, channels) with a halo, zeros beyond 0 and `size`."""
+    spans, padding = [], []
+    for span, end in zip(tile, size, strict=True):
+        first, last = span.start - halo, span.stop + halo
+        spans.append(slice(max(0, first), min(end, last)))
+        padding.append((max(0, -first), max(0, last - end)))
+    values = read(*spans)
+    if any(any(pair) for pair in padding):
+        rows, columns = padding
+        values = F.pad(values, (0, 0, *columns, *rows))
+    return values.contiguous()
 
 
 class Store(Protocol):

@@ -1,180 +1,247 @@
 """The convolutions around and between the levels, over tiles.
 
-They see a pixel or two beyond their own: a tile is read with that halo, passed through
-the layers of the network itself, and cropped.
+They see a pixel or two beyond their own: a tile is read with that halo, zeros where the
+plane ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
 
-from diffir_core.engine.features import FeatureMap, Store
+from diffir_core.engine.dense import Convolution, DenseLayers, Merge
+from diffir_core.engine.features import FeatureMap, Store, padded
 from diffir_core.engine.planes import Plane
-from diffir_core.engine.spans import Span, cut
+from diffir_core.engine.spans import cut
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.workers import Tick, Workers
-from diffir_core.nn import DIRformer
 
 Maps = Generator[float, None, list[FeatureMap]]
+Tile = tuple[slice, slice]
 
 
 class LocalLayers:
-    """Runs layers of a DIRformer over all tiles of some planes."""
+    """Runs the dense layers of a DIRformer over all tiles of some planes."""
 
     def __init__(
         self,
-        network: DIRformer,
+        dense: DenseLayers,
         workers: Workers,
         store: Store,
         tiling: Tiling,
         device: torch.device,
     ) -> None:
-        self._network, self._workers, self._store = network, workers, store
+        self._dense, self._workers, self._store = dense, workers, store
+        self._config = dense.network.config
         self._tiling, self._device = tiling, device
 
     def embed(self, planes: Sequence[Plane]) -> Maps:
         """Give the features of level 1 before its first block."""
-        config = self._network.config
-        maps = [self._new(*plane.body_shape, config.dim) for plane in planes]
+        dim = self._config.dim
+        maps = [self._store.allocate(*plane.body_shape, dim) for plane in planes]
         tasks = [
-            partial(self._embed, plane, features, rows, columns)
+            partial(self._embed, plane, features, tile)
             for plane, features in zip(planes, maps, strict=True)
-            for rows, columns in self._tiles(features, config.dim, halo=1)
+            for tile in self._tiles(features, dim)
         ]
         yield from self._workers.run(tasks)
         return maps
 
-    def _embed(
-        self, plane: Plane, out: FeatureMap, rows: Span, columns: Span, tick: Tick
-    ) -> None:
-        factor = self._network.config.body_unshuffle
-        tile = plane.tile(rows.outer, columns.outer, factor, self._device)
-        values = self._network.embed(tile)[..., rows.local, columns.local]
-        out.write(rows.inner, columns.inner, _channels_last(values))
+    def _embed(self, plane: Plane, out: FeatureMap, tile: Tile, tick: Tick) -> None:
+        convolve, factor = self._dense.embed, self._config.body_unshuffle
+
+        def read(rows: slice, columns: slice) -> Tensor:
+            lq = plane.tile(rows, columns, factor, self._device)
+            return F.pixel_unshuffle(lq, factor)[0].permute(1, 2, 0)
+
+        values = padded(read, tile, plane.body_shape, convolve.reach)
+        out.write(*tile, convolve(values))
         tick(0.0)
 
-    def down(self, layer: nn.Module, maps: Sequence[FeatureMap]) -> Maps:
-        """Halve the size and double the channels."""
-        halves = [self._new(m.height // 2, m.width // 2, 2 * m.channels) for m in maps]
+    def down(self, level: int, maps: Sequence[FeatureMap]) -> Maps:
+        """Halve the size and double the channels of a level, counted from 0."""
+        halves = [
+            self._store.allocate(m.height // 2, m.width // 2, 2 * m.channels)
+            for m in maps
+        ]
         tasks = [
-            partial(self._resize, layer, features, half, rows, columns)
+            partial(self._down, self._dense.down[level], features, half, tile)
             for features, half in zip(maps, halves, strict=True)
-            for rows, columns in self._tiles(
-                features, features.channels, halo=2, multiple=2
-            )
+            for tile in self._tiles(features, features.channels, multiple=2)
         ]
         yield from self._workers.run(tasks)
         return halves
 
-    def up(self, layer: nn.Module, maps: Sequence[FeatureMap]) -> Maps:
-        """Double the size and halve the channels."""
-        doubles = [self._new(m.height * 2, m.width * 2, m.channels // 2) for m in maps]
+    def _down(
+        self,
+        convolve: Convolution,
+        features: FeatureMap,
+        half: FeatureMap,
+        tile: Tile,
+        tick: Tick,
+    ) -> None:
+        values = convolve(features.tile(*tile, convolve.reach, self._device))
+        rows, columns = (slice(span.start // 2, span.stop // 2) for span in tile)
+        unshuffled = "(h dy) (w dx) c -> h w (c dy dx)"
+        half.write(rows, columns, rearrange(values, unshuffled, dy=2, dx=2))
+        tick(0.0)
+
+    def up(self, maps: Sequence[FeatureMap]) -> Maps:
+        """Double the size and halve the channels of level 2."""
+        doubles = [
+            self._store.allocate(m.height * 2, m.width * 2, m.channels // 2)
+            for m in maps
+        ]
         tasks = [
-            partial(self._resize, layer, features, double, rows, columns)
+            partial(self._up, features, double, tile)
             for features, double in zip(maps, doubles, strict=True)
-            for rows, columns in self._tiles(features, 2 * features.channels, halo=1)
+            for tile in self._tiles(features, 2 * features.channels)
         ]
         yield from self._workers.run(tasks)
         return doubles
 
-    def _resize(
-        self,
-        layer: nn.Module,
-        features: FeatureMap,
-        out: FeatureMap,
-        rows: Span,
-        columns: Span,
-        tick: Tick,
+    def _up(
+        self, features: FeatureMap, double: FeatureMap, tile: Tile, tick: Tick
     ) -> None:
-        scale = out.height / features.height
-        values = layer(features.tile(rows.outer, columns.outer, self._device))
-        values = values[..., _scaled(rows.local, scale), _scaled(columns.local, scale)]
-        place = _scaled(rows.inner, scale), _scaled(columns.inner, scale)
-        out.write(*place, _channels_last(values))
+        place, values = self._enlarged(self._dense.up, features, tile)
+        double.write(*place, values)
         tick(0.0)
 
+    def _enlarged(
+        self, convolve: Convolution, features: FeatureMap, tile: Tile
+    ) -> tuple[Tile, Tensor]:
+        values = convolve(features.tile(*tile, convolve.reach, self._device))
+        place = _scaled(tile[0], 2), _scaled(tile[1], 2)
+        return place, _shuffled(values, 2)
+
     def merge(
-        self,
-        layer: nn.Module,
-        reduce: nn.Module,
-        maps: Sequence[FeatureMap],
-        skips: Sequence[FeatureMap],
+        self, level: int, maps: Sequence[FeatureMap], skips: Sequence[FeatureMap]
     ) -> Generator[float, None, None]:
-        """Double the size, put the skips beside, reduce; the result replaces them."""
+        """Double the size, put the skips of a level beside, reduce; it replaces them.
+
+        Levels are counted from 0: 2 comes first, then 1.
+        """
+        layer = self._dense.merge[2 - level]
         tasks = [
-            partial(self._merge, layer, reduce, features, skip, rows, columns)
+            partial(self._merge, layer, features, skip, tile)
             for features, skip in zip(maps, skips, strict=True)
-            for rows, columns in self._tiles(features, 4 * features.channels, halo=1)
+            for tile in self._tiles(features, 4 * features.channels)
         ]
         yield from self._workers.run(tasks)
 
     def _merge(
         self,
-        layer: nn.Module,
-        reduce: nn.Module,
+        layer: Merge,
         features: FeatureMap,
         skip: FeatureMap,
-        rows: Span,
-        columns: Span,
+        tile: Tile,
         tick: Tick,
     ) -> None:
-        up = layer(features.tile(rows.outer, columns.outer, self._device))
-        up = up[..., _scaled(rows.local, 2), _scaled(columns.local, 2)]
-        place = _scaled(rows.inner, 2), _scaled(columns.inner, 2)
-        beside = skip.tile(*place, self._device)
-        skip.write(*place, _channels_last(reduce(torch.cat([up, beside], dim=1))))
+        place, values = self._enlarged(layer.enlarge, features, tile)
+        beside = layer.skip(skip.tile(*place, 0, self._device))
+        skip.write(*place, values + beside)
         tick(0.0)
 
     def end(
         self, maps: Sequence[FeatureMap], planes: Sequence[Plane]
     ) -> Generator[float, None, None]:
         """Turn the last features into restored planes."""
-        config = self._network.config
-        enlarging = config.architecture == "sr"
-        widest = 16 * config.dim if enlarging else 2 * config.dim
+        pairs = list(zip(planes, maps, strict=True))
         tasks = [
-            partial(self._end, plane, features, rows, columns)
-            for plane, features in zip(planes, maps, strict=True)
-            for rows, columns in self._tiles(
-                features, widest, halo=2 if enlarging else 1
-            )
+            *(
+                partial(self._end, *p, tile)
+                for p in pairs
+                for tile in self._inner(p[1])
+            ),
+            *(
+                partial(self._end_at_border, *p, tile)
+                for p in pairs
+                for tile in self._frame(p[1])
+            ),
         ]
         yield from self._workers.run(tasks)
 
-    def _end(
-        self, plane: Plane, features: FeatureMap, rows: Span, columns: Span, tick: Tick
-    ) -> None:
-        config = self._network.config
-        lq = plane.tile(rows.outer, columns.outer, config.body_unshuffle, self._device)
-        x = features.tile(rows.outer, columns.outer, self._device)
-        factor = config.body_unshuffle * config.scale
-        image = self._network.end(x, lq)
-        image = image[..., _scaled(rows.local, factor), _scaled(columns.local, factor)]
-        plane.put(rows.inner, columns.inner, factor, image)
+    def _end(self, plane: Plane, features: FeatureMap, tile: Tile, tick: Tick) -> None:
+        convolve = self._dense.end
+        values = convolve(features.tile(*tile, convolve.reach, self._device))
+        image = _shuffled(values, self._dense.enlarging).permute(2, 0, 1)[None]
+        self._put(plane, tile, image)
         tick(0.0)
 
-    def _new(self, height: int, width: int, channels: int) -> FeatureMap:
-        return self._store.allocate(height, width, channels)
+    def _end_at_border(
+        self, plane: Plane, features: FeatureMap, tile: Tile, tick: Tick
+    ) -> None:
+        """Run the tail itself; beyond the tile it needs what `end` sees, and zeros."""
+        reach, scale = self._dense.end.reach, self._dense.enlarging
+        outer, local = [], []
+        for span, size in zip(tile, (features.height, features.width), strict=True):
+            first = max(0, span.start - reach)
+            outer.append(slice(first, min(size, span.stop + reach)))
+            local.append(
+                slice(scale * (span.start - first), scale * (span.stop - first))
+            )
+        rows, columns = outer
+        x = features.tile(rows, columns, 0, self._device).permute(2, 0, 1)[None]
+        image = self._dense.network.tail(x)[..., local[0], local[1]]
+        self._put(plane, tile, image)
+        tick(0.0)
+
+    def _put(self, plane: Plane, tile: Tile, image: Tensor) -> None:
+        """Add the input where the network predicts a residual, and write."""
+        config = self._config
+        if config.architecture != "inpainting":
+            lq = plane.tile(*tile, config.body_unshuffle, self._device)
+            if config.scale > 1:
+                lq = F.interpolate(lq, scale_factor=float(config.scale), mode="nearest")
+            image = image + lq
+        plane.put(*tile, config.body_unshuffle * config.scale, image)
+
+    def _inner(self, features: FeatureMap) -> Iterator[Tile]:
+        border = self._dense.border
+        side = self._tiling.tile_side(2 * self._config.dim)
+        for rows in cut(features.height - 2 * border, side, 0):
+            for columns in cut(features.width - 2 * border, side, 0):
+                yield _shifted(rows.inner, border), _shifted(columns.inner, border)
+
+    def _frame(self, features: FeatureMap) -> Iterator[Tile]:
+        border, height, width = self._dense.border, features.height, features.width
+        if not border:
+            return
+        side = self._tiling.tile_side(16 * self._config.dim)
+        for edge in (slice(0, border), slice(height - border, height)):
+            for columns in cut(width, side, 0):
+                yield edge, columns.inner
+        for edge in (slice(0, border), slice(width - border, width)):
+            for rows in cut(height - 2 * border, side, 0):
+                yield _shifted(rows.inner, border), edge
 
     def _tiles(
-        self, features: FeatureMap, widest: int, *, halo: int, multiple: int = 1
-    ) -> list[tuple[Span, Span]]:
+        self, features: FeatureMap, widest: int, *, multiple: int = 1
+    ) -> list[Tile]:
         side = self._tiling.tile_side(widest)
         return [
-            (rows, columns)
-            for rows in cut(features.height, side, halo, multiple)
-            for columns in cut(features.width, side, halo, multiple)
+            (rows.inner, columns.inner)
+            for rows in cut(features.height, side, 0, multiple)
+            for columns in cut(features.width, side, 0, multiple)
         ]
 
 
-def _scaled(span: slice, scale: float) -> slice:
-    return slice(int(span.start * scale), int(span.stop * scale))
+def _shuffled(values: Tensor, factor: int) -> Tensor:
+    """Spread (dy dx c) of each pixel over factor x factor pixels."""
+    if factor == 1:
+        return values
+    order = "h w (dy dx c) -> (h dy) (w dx) c"
+    return rearrange(values, order, dy=factor, dx=factor)
 
 
-def _channels_last(values: Tensor) -> Tensor:
-    """Give (rows, columns, channels) of (1, channels, rows, columns)."""
-    return values[0].permute(1, 2, 0)
+def _scaled(span: slice, factor: int) -> slice:
+    return slice(span.start * factor, span.stop * factor)
+
+
+def _shifted(span: slice, by: int) -> slice:
+    return slice(span.start + by, span.stop + by)

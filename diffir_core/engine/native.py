@@ -9,39 +9,24 @@ before it is used; whatever goes wrong, PyTorch takes over.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import logging
-import os
-import platform
-import shutil
 import subprocess
-import sys
-import tempfile
 from functools import cache
-from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor
 
+from diffir_core.engine.compiling import compiled
+from diffir_core.engine.dense import Convolution, Kernel
 from diffir_core.engine.folding import FoldedBlock, Projection
 from diffir_core.engine.streams import AttentionSums, Stream, StripShape
 
-_SOURCE = Path(__file__).with_name("native.c")
-_FLAGS = (
-    "-O3",
-    "-march=native",
-    "-fopenmp-simd",
-    "-fno-math-errno",
-    "-shared",
-    "-fPIC",
-)
-_WIDE = ("-mprefer-vector-width=512",)
-_COMPILE_SECONDS = 120
-_CACHE_BYTES = 2_000_000
+_CACHE_BYTES = 8_000_000
 _STRIP_PIXELS = 4096
-_HALO = 6
+_CHUNK_PIXELS, _MOST_CHUNK_ROWS = 288, 16
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +34,9 @@ Weights = dict[str, Tensor]
 """By the names of the pointers in native.c."""
 
 _SIZES = (
-    *("width", "padded_width", "height", "channels", "padded_channels", "hidden"),
+    *("width", "height", "channels", "padded_channels", "hidden"),
     *("padded_hidden", "heads", "keeps_mean", "counted_start", "counted_stop"),
+    "chunk",
 )
 _POINTERS = (
     *("v", "v_bias", "v_taps", "v_taps_bias", "mixing", "mixing_bias"),
@@ -76,11 +62,9 @@ class NativeStreams:
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
         library.diffir_lanes.restype = ctypes.c_long
-        library.diffir_group.restype = ctypes.c_long
         library.diffir_work.restype = ctypes.c_long
         self._packed: WeakKeyDictionary[FoldedBlock, Weights] = WeakKeyDictionary()
         self.lanes: int = library.diffir_lanes()
-        self.group: int = library.diffir_group()
 
     def main(
         self,
@@ -109,11 +93,14 @@ class NativeStreams:
             self._packed[block] = pack(block, self.lanes)
         return self._packed[block]
 
+    def convolution(self, kernel: Kernel) -> Convolution:
+        """See `Streams`."""
+        return _NativeConvolution(self._library, self.lanes, kernel)
+
     def panel_columns(self, channels: int, hidden: int) -> int:
         """See `Streams`."""
-        pixel = 4 * self.working_values(0, 1, channels, hidden) // self.group
-        groups = max(96, min(256, _CACHE_BYTES // pixel)) // self.group
-        return groups * self.group - _HALO
+        c, h = _round_up(channels, self.lanes), _round_up(hidden, self.lanes)
+        return max(96, min(384, _CACHE_BYTES // (80 * c + 28 * h)))
 
     def strip_rows(self, width: int, channels: int, hidden: int) -> int:
         """See `Streams`."""
@@ -121,9 +108,15 @@ class NativeStreams:
 
     def working_values(self, rows: int, width: int, channels: int, hidden: int) -> int:
         """See `Streams`."""
-        padded = _round_up(width, self.group)
-        rings = 17 * _round_up(channels, self.lanes) + 7 * _round_up(hidden, self.lanes)
-        return padded * rings + 2 * rows * width * channels
+        chunk = _chunk_rows(width)
+        c, h = _round_up(channels, self.lanes), _round_up(hidden, self.lanes)
+        rings = max(3, 2 * chunk) * (5 * c + 2 * h)
+        return width * (rings + chunk * (5 * c + h)) + 2 * rows * width * channels
+
+
+def _chunk_rows(width: int) -> int:
+    """Give the rows that make one matrix product."""
+    return max(1, min(_MOST_CHUNK_ROWS, _CHUNK_PIXELS // width))
 
 
 def _round_up(value: int, multiple: int) -> int:
@@ -182,10 +175,10 @@ class _NativeStream:
         self._heads = block.heads
         panel = self._panel
         panel.width, panel.height = shape.width, shape.height
-        panel.padded_width = _round_up(shape.width, streams.group)
         panel.channels, panel.hidden = block.channels, block.hidden
         panel.padded_channels = _round_up(block.channels, streams.lanes)
         panel.padded_hidden = _round_up(block.hidden, streams.lanes)
+        panel.chunk = _chunk_rows(shape.width)
         panel.heads, panel.keeps_mean = block.heads, block.keeps_mean
         panel.counted_start, panel.counted_stop = (
             shape.counted.start,
@@ -231,53 +224,41 @@ class _NativeStream:
         return AttentionSums(self._kept["product"], q, k)
 
 
+class _NativeConvolution:
+    """A dense convolution as one matrix product."""
+
+    def __init__(self, library: ctypes.CDLL, lanes: int, kernel: Kernel) -> None:
+        self._library, self.reach = library, kernel.reach
+        self._size, self._outputs = 2 * kernel.reach + 1, kernel.weight.shape[0]
+        matrix = rearrange(kernel.weight, "n c y x -> (y x c) n")
+        self._weights = _packed(_padded(matrix, 1, lanes), lanes)
+        bias = kernel.bias
+        self._bias = None if bias is None else _padded(bias, 1, lanes)
+        self._padded_outputs = _round_up(self._outputs, lanes)
+
+    def __call__(self, tile: Tensor) -> Tensor:
+        """See `Convolution`."""
+        pitch, channels = tile.shape[1:]
+        rows, columns = (side - 2 * self.reach for side in tile.shape[:2])
+        tile = tile.contiguous()
+        out = torch.empty(rows, pitch, self._padded_outputs)
+        self._library.diffir_convolve(
+            ctypes.c_void_p(tile.data_ptr()),
+            *map(ctypes.c_long, ((rows - 1) * pitch + columns, pitch, channels)),
+            ctypes.c_long(self._size),
+            ctypes.c_void_p(self._weights.data_ptr()),
+            ctypes.c_void_p(None if self._bias is None else self._bias.data_ptr()),
+            ctypes.c_long(self._padded_outputs),
+            ctypes.c_void_p(out.data_ptr()),
+        )
+        return out[:, :columns, : self._outputs]
+
+
 @cache
 def native_streams() -> NativeStreams | None:
     """Give the streams in C, or None where they cannot be had."""
     try:
-        return NativeStreams(ctypes.CDLL(str(_compiled())))
+        return NativeStreams(ctypes.CDLL(str(compiled())))
     except (OSError, subprocess.SubprocessError) as error:
         logger.info("No streams in C: %s", error)
         return None
-
-
-def _compiled() -> Path:
-    """Give the compiled library, from the cache or anew."""
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
-    if not compiler or sys.platform == "win32":
-        raise OSError("there is no C compiler")
-    wide = _WIDE if platform.machine() in ("x86_64", "AMD64") else ()
-    flags = [*_FLAGS, *wide]
-    folder = _cache_folder()
-    target = folder / f"native-{_key(compiler, flags)}.so"
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            built = Path(temporary) / "native.so"
-            subprocess.run(
-                [compiler, *flags, str(_SOURCE), "-lm", "-o", str(built)],
-                check=True,
-                capture_output=True,
-                timeout=_COMPILE_SECONDS,
-            )
-            built.replace(target)
-    return target
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "napari-diffir"
-
-
-def _key(compiler: str, flags: list[str]) -> str:
-    """Sum up all that the machine code depends on."""
-    about = [_SOURCE.read_text(), compiler, *flags, platform.machine(), _processor()]
-    return hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith("flags")), "")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from diffir_core.engine.dense import dense_layers
 from diffir_core.engine.device import Precision, choose_device, wanted_precision
 from diffir_core.engine.features import FileStore, MemoryStore, Store
 from diffir_core.engine.folding import FoldedNetwork, fold
@@ -54,6 +55,8 @@ class Restorer:
         self.last_plan: MemoryPlan | None = None
         self.precision, self.precision_psnr_db = self._settle_precision()
         self.streams = choose_streams(self.device, self.precision)
+        with torch.inference_mode():
+            self._dense = dense_layers(self._network.G, self.streams.convolution)
 
     def _check(self) -> None:
         options, config, name = self.options, self.config, self.model.name
@@ -161,6 +164,7 @@ class Restorer:
             chosen.tiling,
             self.device,
             self.streams,
+            self._dense,
         )
         total, done = runner.total_work(jobs), 0.0
         for work in runner.restore(jobs, joint=joint):

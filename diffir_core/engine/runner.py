@@ -17,8 +17,9 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from diffir_core.engine.dense import DenseLayers, dense_layers
 from diffir_core.engine.features import Edges, FeatureMap, Store
 from diffir_core.engine.folding import FoldedBlock
 from diffir_core.engine.local import LocalLayers
@@ -53,10 +54,12 @@ class Runner:
         tiling: Tiling,
         device: torch.device,
         streams: Streams | None = None,
+        dense: DenseLayers | None = None,
     ) -> None:
         self.network, self.workers, self.store = network, workers, store
         self.tiling, self.device = tiling, device
         self.streams = streams or TorchStreams()
+        self.dense = dense or dense_layers(network, self.streams.convolution)
         self.tiles_done = 0
 
     def restore(self, jobs: Sequence[Job], *, joint: bool = False) -> Steps:
@@ -65,49 +68,53 @@ class Runner:
         Attention matrices that a job already has are used; others are computed and
         left in the job. `joint` shares them among all jobs, which share an IPR then.
         """
-        net = self.network
-        layers = LocalLayers(net, self.workers, self.store, self.tiling, self.device)
+        layers = LocalLayers(
+            self.dense, self.workers, self.store, self.tiling, self.device
+        )
         planes = [job.plane for job in jobs]
 
-        def stage(name: str, maps: list[FeatureMap]) -> Steps:
-            return self._stage(name, jobs, maps, joint)
+        def stage(maps: list[FeatureMap], *names: str) -> Steps:
+            return self._stage(names, jobs, maps, joint)
 
         level1 = yield from layers.embed(planes)
-        yield from stage("encoder_level1", level1)
-        level2 = yield from layers.down(net.down1_2, level1)
-        yield from stage("encoder_level2", level2)
-        level3 = yield from layers.down(net.down2_3, level2)
-        yield from stage("encoder_level3", level3)
-        latent = yield from layers.down(net.down3_4, level3)
-        yield from stage("latent", latent)
+        yield from stage(level1, "encoder_level1")
+        level2 = yield from layers.down(0, level1)
+        yield from stage(level2, "encoder_level2")
+        level3 = yield from layers.down(1, level2)
+        yield from stage(level3, "encoder_level3")
+        latent = yield from layers.down(2, level3)
+        yield from stage(latent, "latent")
 
-        yield from layers.merge(net.up4_3, net.reduce_chan_level3, latent, level3)
+        yield from layers.merge(2, latent, level3)
         del latent
-        yield from stage("decoder_level3", level3)
-        yield from layers.merge(net.up3_2, net.reduce_chan_level2, level3, level2)
+        yield from stage(level3, "decoder_level3")
+        yield from layers.merge(1, level3, level2)
         del level3
-        yield from stage("decoder_level2", level2)
-        up = yield from layers.up(net.up2_1, level2)
+        yield from stage(level2, "decoder_level2")
+        up = yield from layers.up(level2)
         del level2
         level1 = [a.beside(b) for a, b in zip(up, level1, strict=True)]
         del up
-        yield from stage("decoder_level1", level1)
-        if net.config.num_refinement_blocks:
-            yield from stage("refinement", level1)
+        yield from stage(level1, "decoder_level1", "refinement")
         yield from layers.end(level1, planes)
 
     def _stage(
-        self, name: str, jobs: Sequence[Job], maps: list[FeatureMap], joint: bool
+        self,
+        names: Sequence[str],
+        jobs: Sequence[Job],
+        maps: list[FeatureMap],
+        joint: bool,
     ) -> Steps:
-        names = [f"{name}.{i}" for i in range(len(self._stack(name)))]
-        for number, block in enumerate(names):
-            following = names[number + 1] if number + 1 < len(names) else None
+        """Sweep the blocks of one or two stacks, which follow each other, over maps."""
+        blocks = [
+            f"{name}.{i}"
+            for name in names
+            for i in range(len(getattr(self.network, name, ())))
+        ]
+        for block, following in zip(blocks, [*blocks[1:], None], strict=True):
             if any(block not in job.attention for job in jobs):
                 yield from self._sums_of_first(block, jobs, maps, joint)
             yield from self._sweep(block, following, jobs, maps, joint)
-
-    def _stack(self, name: str) -> nn.ModuleList:
-        return getattr(self.network, name)  # type: ignore[no-any-return]
 
     def _sums_of_first(
         self, block: str, jobs: Sequence[Job], maps: list[FeatureMap], joint: bool

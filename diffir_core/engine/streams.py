@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from diffir_core.engine.dense import Convolution, Kernel, TorchConvolution
 from diffir_core.engine.folding import FoldedBlock, Projection
 from diffir_core.engine.kernels import attention_matrix
 
@@ -110,6 +111,9 @@ class Streams(Protocol):
     def of_sums(self, block: FoldedBlock, shape: StripShape) -> Stream:
         """Give the stream that only takes the sums for a block."""
 
+    def convolution(self, kernel: Kernel) -> Convolution:
+        """Make a dense convolution ready, as fast as blocks are."""
+
     def panel_columns(self, channels: int, hidden: int) -> int:
         """Give the width of panels that suits blocks of this size."""
 
@@ -143,6 +147,10 @@ class TorchStreams:
     def of_sums(self, block: FoldedBlock, shape: StripShape) -> Stream:
         """See `Streams`."""
         return _SumStream(block, shape)
+
+    def convolution(self, kernel: Kernel) -> Convolution:
+        """See `Streams`."""
+        return TorchConvolution(kernel)
 
     def panel_columns(self, channels: int, hidden: int) -> int:
         """See `Streams`."""

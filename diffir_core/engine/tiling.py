@@ -28,10 +28,11 @@ class Tiling:
     def panel_width(
         self, streams: Streams, width: int, channels: int, hidden: int, threads: int
     ) -> int:
-        """Give the width of panels: enough of them for `threads`, none too narrow."""
+        """Give the width of panels: as many for each of `threads`, none too narrow."""
         most = self.side or self.columns or streams.panel_columns(channels, hidden)
-        share = max(_NARROW_PANEL, -(-width // threads))
-        return max(8, min(most, share) >> self.halvings)
+        most = max(8, most >> self.halvings)
+        rounds = -(-width // (most * threads))
+        return min(most, max(_NARROW_PANEL, -(-width // (rounds * threads))))
 
     def strip_rows(
         self, streams: Streams, height: int, width: int, channels: int, hidden: int
