@@ -164,6 +164,13 @@ def time_case(
     }
 
 
+def resident_bytes(name: str) -> int:
+    """Give the resident memory of this process: "VmRSS" now, "VmHWM" at its peak."""
+    # Not ru_maxrss, which a process inherits from the one that started it.
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(x.split()[1]) for x in file if x.startswith(name)) * 1024
+
+
 MEMORY = """
 import sys
 import numpy as np, torch
@@ -176,13 +183,9 @@ restorer = engine.Restorer(model, engine.diffir.RestoreOptions(memory="64GB"))
 make = engine.plain_call if {plain} else engine.engine_call
 subject = model.restorer if {plain} else restorer
 make(subject, np.ascontiguousarray(image[:, :64, :64]))()
-def resident(name):
-    # Not ru_maxrss, which a process inherits from the one that started it.
-    with open("/proc/self/status") as file:
-        return next(int(x.split()[1]) for x in file if x.startswith(name)) * 1024
-before = resident("VmRSS")
+before = engine.resident_bytes("VmRSS")
 make(subject, image)()
-print(resident("VmHWM") - before)
+print(engine.resident_bytes("VmHWM") - before)
 """
 
 

@@ -30,6 +30,9 @@ IPRField = Annotated[
 ]
 
 
+Kernels = Literal["auto", "native", "torch", "compiled"]
+
+
 class RestoreOptions(FrozenConfig):
     """Options of a restoration; the defaults are what most images want.
 
@@ -56,6 +59,9 @@ class RestoreOptions(FrozenConfig):
     """'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."""
     precision: Literal["float32", "bfloat16", "auto"] = "auto"
     """A reduced precision is used only if it passes a test on the model's weights."""
+    kernels: Kernels = "auto"
+    """'native' is C code for this processor, 'compiled' is `torch.compile`; what cannot
+    be had falls back to 'torch', and the report says what was used."""
     tile: int | None = Field(None, ge=8)
     """Rows and columns of a tile; None is chosen. The result does not depend on it."""
     exactness: Literal["exact", "fast"] = "exact"

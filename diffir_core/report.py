@@ -24,12 +24,13 @@ class RestoreReport(FrozenConfig):
     halo: int
     """Pixels that neighbouring panels share inside a block; there are no seams."""
     device: str
+    device_reason: str
     precision: str
     precision_reason: str
     precision_psnr_db: float | None
     """Of a reduced precision against float32 on a test image; None: none was tried."""
     kernels: str
-    """'native' code of this machine, or 'torch'."""
+    """'native' code of this machine, 'compiled', or 'torch'."""
     seconds: float
     predicted_peak_bytes: int
     """Predicted working memory for one plane, beside the stack itself."""

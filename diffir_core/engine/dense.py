@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from diffir_core.nn import DIRformer
 
-_IMPULSES = 32
+_IMPULSES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def composed_tail(tail: nn.Module) -> Kernel:
         impulses = nothing.expand(channels, -1, -1, -1).clone()
         each = torch.arange(channels)
         impulses[each, each, 2, 2] = 1.0
-        response = torch.cat([exact(part) for part in impulses.split(_IMPULSES)])
+        response = torch.cat([exact(part) for part in torch.split(impulses, _IMPULSES)])
     # A kernel is the response, mirrored: what lies left of it sees it on its right.
     order = "i o (y dy) (x dx) -> (dy dx o) i y x"
     weight = rearrange(response, order, dy=4, dx=4).flip(2, 3)

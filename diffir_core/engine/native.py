@@ -58,6 +58,7 @@ class NativeStreams:
     """Streams by `native.c`, float32 on the CPU."""
 
     name = "native"
+    weight_copies = 2
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library

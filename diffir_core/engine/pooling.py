@@ -16,7 +16,7 @@ from diffir_core.engine.workers import Tick, Workers
 from diffir_core.nn import CPEN
 from diffir_core.nn.cpen import ResidualBlock
 
-TILE_SIDE = 96
+TILE_SIDE = 64
 
 
 def pooled_features(
@@ -95,8 +95,10 @@ class _Margins:
 def _narrowing(cpen: CPEN, x: Tensor, margins: _Margins) -> Tensor:
     """Run CPEN's convolutions; what only served as halo is dropped at once."""
     for layer in cpen.E:
-        x = layer(x)
-        x = margins.crop(x, _reach(layer))
+        if isinstance(layer, nn.LeakyReLU):
+            F.leaky_relu(x, layer.negative_slope, inplace=True)
+        else:
+            x = margins.crop(layer(x), _reach(layer))
     return x
 
 

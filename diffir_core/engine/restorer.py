@@ -17,6 +17,7 @@ from diffir_core.engine.folding import FoldedNetwork, fold
 from diffir_core.engine.memory import MemoryModel, MemoryPlan, free_memory_bytes
 from diffir_core.engine.native import native_streams
 from diffir_core.engine.planes import Job, Plane, array_plane
+from diffir_core.engine.pointwise import EAGER, compiled
 from diffir_core.engine.pooling import pooled_features
 from diffir_core.engine.runner import Runner
 from diffir_core.engine.selftest import native_agrees, psnr_of_precision
@@ -27,7 +28,7 @@ from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 from diffir_core.model import Model
 from diffir_core.nn import DiffIRS2
-from diffir_core.options import RestoreOptions
+from diffir_core.options import Kernels, RestoreOptions
 
 Array = NDArray[np.float32]
 Result = TypeVar("Result")
@@ -44,7 +45,8 @@ class Restorer:
 
     def __init__(self, model: Model, options: RestoreOptions) -> None:
         self.model, self.options, self.config = model, options, model.config
-        self.device = choose_device(options.device)
+        chosen = choose_device(options.device)
+        self.device, self.device_reason = chosen.device, chosen.reason
         self._network = _on_device(model.restorer, self.device)
         self._check()
         on_cpu = self.device.type == "cpu"
@@ -54,7 +56,7 @@ class Restorer:
         self.tiles_done = 0
         self.last_plan: MemoryPlan | None = None
         self.precision, self.precision_psnr_db = self._settle_precision()
-        self.streams = choose_streams(self.device, self.precision)
+        self.streams = choose_streams(self.device, self.precision, options.kernels)
         with torch.inference_mode():
             self._dense = dense_layers(self._network.G, self.streams.convolution)
 
@@ -127,7 +129,8 @@ class Restorer:
     def largest_batch(self) -> int:
         """Give how many planes with IPRs of their own may be restored at once."""
         weights = sum(p.numel() for p in self._network.G.parameters())
-        return max(1, min(16, _FOLDED_BYTES // (4 * weights)))
+        copies = 4 * self.streams.weight_copies
+        return max(1, min(16, _FOLDED_BYTES // (copies * weights)))
 
     def restore(
         self, jobs: Sequence[Job], *, joint: bool = False
@@ -178,7 +181,8 @@ class Restorer:
         width = max(len(job.plane.columns) for job in jobs)
         budget = self.options.memory_bytes() or free_memory_bytes(self.device)
         model = MemoryModel(self.config, self.streams, self.workers.count)
-        return model.plan(height, width, budget, tiling or self.tiling)
+        folds = len({id(job.folded) for job in jobs})
+        return model.plan(height, width, budget, tiling or self.tiling, folds)
 
     def restore_array(self, values: Array, ipr: IPR) -> Array:
         """Restore (channels, height, width) in model units."""
@@ -205,14 +209,18 @@ def _inferring(
         steps.close()
 
 
-def choose_streams(device: torch.device, precision: Precision) -> Streams:
-    """Give the fastest streams for a device and precision."""
-    if device.type != "cpu":
-        return TorchStreams(_GPU_STRIP_VALUES, _GPU_PANEL_COLUMNS)
-    native = native_streams()
-    if precision.name == "float32" and native and native_agrees(native):
-        return native
-    return TorchStreams()
+def choose_streams(
+    device: torch.device, precision: Precision, wanted: Kernels = "auto"
+) -> Streams:
+    """Give the wanted streams, or those that work here instead."""
+    if wanted in ("auto", "native") and device.type == "cpu":
+        native = native_streams()
+        if precision.name == "float32" and native and native_agrees(native):
+            return native
+    pointwise = (compiled(device) if wanted == "compiled" else None) or EAGER
+    if device.type == "cpu":
+        return TorchStreams(pointwise=pointwise)
+    return TorchStreams(_GPU_STRIP_VALUES, _GPU_PANEL_COLUMNS, pointwise)
 
 
 def check_ipr(ipr: IPR, model: Model) -> None:

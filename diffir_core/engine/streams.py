@@ -22,8 +22,8 @@ from torch import Tensor
 from diffir_core.engine.dense import Convolution, Kernel, TorchConvolution
 from diffir_core.engine.folding import FoldedBlock, Projection
 from diffir_core.engine.kernels import attention_matrix
+from diffir_core.engine.pointwise import EAGER, Pointwise
 
-EPSILON = 1e-5
 MAIN_LAG = 2
 """Rows by which the output of a block lags behind its input."""
 _STRIP_VALUES = 6_000_000
@@ -98,6 +98,8 @@ class Streams(Protocol):
     """A way to compute blocks, and the sizes that suit it."""
 
     name: str
+    weight_copies: int
+    """How often the folded weights of a block exist."""
 
     def main(
         self,
@@ -125,14 +127,18 @@ class Streams(Protocol):
 
 
 class TorchStreams:
-    """Streams by PyTorch; `halvings` makes their strips smaller by powers of two."""
+    """Streams by PyTorch, for every device and precision."""
 
-    name = "torch"
+    weight_copies = 1
 
     def __init__(
-        self, strip_values: int = _STRIP_VALUES, columns: int = _PANEL_COLUMNS
+        self,
+        strip_values: int = _STRIP_VALUES,
+        columns: int = _PANEL_COLUMNS,
+        pointwise: Pointwise = EAGER,
     ):
         self._strip_values, self._columns = strip_values, columns
+        self._pointwise, self.name = pointwise, pointwise.name
 
     def main(
         self,
@@ -142,11 +148,11 @@ class TorchStreams:
         shape: StripShape,
     ) -> Stream:
         """See `Streams`."""
-        return _MainStream(block, mixing, following, shape)
+        return _MainStream(block, mixing, following, shape, self._pointwise)
 
     def of_sums(self, block: FoldedBlock, shape: StripShape) -> Stream:
         """See `Streams`."""
-        return _SumStream(block, shape)
+        return _SumStream(block, shape, self._pointwise)
 
     def convolution(self, kernel: Kernel) -> Convolution:
         """See `Streams`."""
@@ -168,24 +174,18 @@ class TorchStreams:
 
 
 class _Normaliser:
-    """Normalise pixels (n, c) over their channels; give (n, c + 1), the last one 1.
+    """Normalise pixels (n, c) over their channels; give (n, c + 1), the last one 1."""
 
-    Averages over channels are taken as matrix products: several times faster than
-    reductions of such short rows.
-    """
-
-    def __init__(self, block: FoldedBlock, shape: StripShape) -> None:
+    def __init__(
+        self, block: FoldedBlock, shape: StripShape, pointwise: Pointwise
+    ) -> None:
         c = block.channels
-        self._keeps_mean = block.keeps_mean
+        self._keeps_mean, self._normalise = block.keeps_mean, pointwise.normalise
         self._average = torch.full((c, 1), 1.0 / c, device=shape.device)
         self._out = shape.empty(shape.pixels, c + 1, dtype=block.dtype).fill_(1.0)
 
     def __call__(self, x: Tensor) -> Tensor:
-        centred = x - torch.mm(x, self._average)
-        variance = torch.mm(centred.square(), self._average)
-        inverse = variance.add_(EPSILON).rsqrt_()
-        kept = x if self._keeps_mean else centred
-        torch.mul(kept, inverse, out=self._out[:, :-1])
+        self._normalise(x, self._average, self._keeps_mean, self._out)
         return self._out
 
 
@@ -222,12 +222,14 @@ class _Convolution:
 class _SumStream:
     """Sums up over a panel what a block's attention needs; one row behind."""
 
-    def __init__(self, block: FoldedBlock, shape: StripShape) -> None:
+    def __init__(
+        self, block: FoldedBlock, shape: StripShape, pointwise: Pointwise
+    ) -> None:
         self._block, self._shape = block, shape
         c, heads = block.channels, block.heads
         self.input = shape.empty(shape.rows, shape.width, c)
         self.output = self.input[:0]
-        self._normalise = _Normaliser(block, shape)
+        self._normalise = _Normaliser(block, shape, pointwise)
         self._qk = _Convolution(block.qk, shape)
         self._ones = shape.empty(1, shape.pixels).fill_(1.0)
         # Float64 keeps the sums of a large plane independent of how it was cut; the
@@ -275,11 +277,14 @@ class _MainStream:
         mixing: Tensor,
         following: FoldedBlock | None,
         shape: StripShape,
+        pointwise: Pointwise,
     ) -> None:
-        self._block, self._mixing = block, mixing
+        self._block, self._mixing, self._gate = block, mixing, pointwise.gate
         rows, c = shape.rows, block.channels
-        self._following = _SumStream(following, shape) if following else None
-        self._normalise = _Normaliser(block, shape)
+        self._following: _SumStream | None = None
+        if following:
+            self._following = _SumStream(following, shape, pointwise)
+        self._normalise = _Normaliser(block, shape, pointwise)
         self._v = _Convolution(block.v, shape)
         self._gated = _Convolution(block.gated, shape)
         self._x = shape.empty(rows + 1, shape.width, c)
@@ -299,9 +304,7 @@ class _MainStream:
         _project(self._delayed, v, self._mixing, block.project_bias, self._attended)
         self._last_x1.copy_(self._x1[-1])
         hidden = self._gated.push(self._normalise(self._attended), first_row - 1)
-        gate, value = hidden.chunk(2, dim=1)
-        active = F.gelu(gate).mul_(value)
-        _project(self._out, active, block.out, block.out_bias, self._out)
+        _project(self._out, self._gate(hidden), block.out, block.out_bias, self._out)
         if self._following:
             self._following.add(self._out, first_row - MAIN_LAG)
 

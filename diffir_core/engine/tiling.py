@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from diffir_core.engine.streams import Streams
 
 _NARROW_PANEL = 16
-_TILE_VALUES = 2_000_000
+_TILE_VALUES = 500_000
 
 
 @dataclass(frozen=True, slots=True)

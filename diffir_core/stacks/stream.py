@@ -177,6 +177,7 @@ def _report(
         tiles=restorer.tiles_done,
         halo=HALO,
         device=str(restorer.device),
+        device_reason=restorer.device_reason,
         precision=restorer.precision.name,
         precision_reason=restorer.precision.reason,
         precision_psnr_db=restorer.precision_psnr_db,
