@@ -62,11 +62,6 @@ class Restorer:
 
     def _check(self) -> None:
         options, config, name = self.options, self.config, self.model.name
-        if config.architecture == "inpainting":
-            raise InputError(
-                f"'{name}' fills masked regions and needs a mask; this version "
-                "restores with deblur and super-resolution models."
-            )
         if options.steps not in (None, config.timesteps):
             raise InputError(
                 f"'{name}' takes {config.timesteps} reverse steps, not "

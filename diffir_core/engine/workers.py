@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 import torch
@@ -68,9 +69,16 @@ class Workers:
             with torch.inference_mode():
                 return task(tick)
 
+        finished: SimpleQueue[Future[Result]] = SimpleQueue()
         futures = [self._pool.submit(call, task) for task in tasks]
+        for future in futures:
+            future.add_done_callback(finished.put)
         try:
-            yield from self._wait(futures, done, lock)
+            for _ in futures:
+                while (ended := _next(finished)) is None:
+                    yield _taken(done, lock)
+                ended.result()
+                yield _taken(done, lock)
         except BaseException:
             stop.set()
             for future in futures:
@@ -79,22 +87,23 @@ class Workers:
             raise
         return [future.result() for future in futures]
 
-    def _wait(
-        self, futures: list[Future[Result]], done: list[float], lock: threading.Lock
-    ) -> Generator[float, None, None]:
-        waiting = set(futures)
-        while waiting:
-            finished, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)
-            for future in finished:
-                future.result()
-            with lock:
-                work, done[0] = done[0], 0.0
-            if work:
-                yield work
-
     def close(self) -> None:
         """Let the threads end."""
         self._pool.shutdown(wait=False)
+
+
+def _next(finished: SimpleQueue[Future[Result]]) -> Future[Result] | None:
+    try:
+        return finished.get(timeout=_POLL_SECONDS)
+    except Empty:
+        return None
+
+
+def _taken(done: list[float], lock: threading.Lock) -> float:
+    """Take the work done so far out of `done`."""
+    with lock:
+        work, done[0] = done[0], 0.0
+    return work
 
 
 def exhaust(steps: Generator[float, None, Result]) -> Result:

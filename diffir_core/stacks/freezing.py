@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from diffir_core.engine.frozen import FrozenState, crop_with_halo
 from diffir_core.engine.halo import probe_halo
-from diffir_core.engine.restorer import Restorer, check_ipr
+from diffir_core.engine.restorer import check_ipr
 from diffir_core.engine.workers import exhaust
 from diffir_core.errors import InputError
 from diffir_core.model import Model
@@ -20,6 +20,7 @@ from diffir_core.stacks.preparing import (
     check_dtype,
     fit_mappings,
     read_plane,
+    restorer_of_images,
     stack_attention,
     stack_ipr,
 )
@@ -45,7 +46,7 @@ def freeze(
         One letter a dimension, such as ``"YX"`` or ``"ZYX"``.
     """
     options = options or RestoreOptions()
-    source, restorer = ArraySource(image, axes), Restorer(model, options)
+    source, restorer = ArraySource(image, axes), restorer_of_images(model, options)
     check_dtype(source.dtype)
     planes = source.layout.planes(model.config.in_channels)
     if len({plane.channel for plane in planes}) > 1:
@@ -85,7 +86,7 @@ def render(
     """
     options = options or RestoreOptions()
     check_ipr(state.ipr, model)
-    restorer = Restorer(model, options.replace(ipr=state.ipr))
+    restorer = restorer_of_images(model, options.replace(ipr=state.ipr))
     layout = ArraySource(image, axes).layout
     height, width = layout.size("Y"), layout.size("X")
     top, bottom, left, right = region or (0, height, 0, width)

@@ -14,6 +14,7 @@ from diffir_core.engine.workers import exhaust
 from diffir_core.errors import InputError
 from diffir_core.intensity import IntensityMapping, fit_mapping
 from diffir_core.ipr import IPR
+from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex, StackLayout
 from diffir_core.stacks.planes import DiscardedPlane, readable_plane
@@ -128,6 +129,16 @@ def read_plane(source: StackSource, plane: PlaneIndex) -> NDArray[Any]:
             f"{f' at {where}' if where else ''}; replace them with finite ones."
         )
     return values
+
+
+def restorer_of_images(model: Model, options: RestoreOptions) -> Restorer:
+    """Give a restorer, or say why this model cannot restore plain images."""
+    if model.config.architecture == "inpainting":
+        raise InputError(
+            f"'{model.name}' fills masked regions and needs a mask; this version "
+            "restores with deblur and super-resolution models."
+        )
+    return Restorer(model, options)
 
 
 def check_dtype(dtype: np.dtype[Any]) -> None:

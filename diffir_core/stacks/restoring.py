@@ -10,14 +10,17 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from diffir_core.engine.restorer import Restorer
 from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
 from diffir_core.stacks.axes import StackLayout
-from diffir_core.stacks.preparing import fit_mappings, stack_ipr
+from diffir_core.stacks.preparing import (
+    fit_mappings,
+    restorer_of_images,
+    stack_ipr,
+)
 from diffir_core.stacks.sink import ArraySink, create_sink
 from diffir_core.stacks.source import ArraySource, open_source
 from diffir_core.stacks.stream import RestoreProgress, restore_planes
@@ -147,7 +150,7 @@ def extract_ipr(
 ) -> IPR:
     """Estimate the IPR of an image; of a stack, that of all its planes together."""
     chosen = (options or RestoreOptions()).replace(seed=seed)
-    source, restorer = ArraySource(image, axes), Restorer(model, chosen)
+    source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
     planes = source.layout.planes(model.config.in_channels)
     if len({plane.channel for plane in planes}) > 1:
         raise InputError("An IPR belongs to one channel; pass one channel at a time.")

@@ -26,6 +26,7 @@ from diffir_core.stacks.preparing import (
     chosen_channels,
     fit_mappings,
     read_plane,
+    restorer_of_images,
     shared_by_channel,
 )
 from diffir_core.stacks.sink import StackSink
@@ -92,7 +93,7 @@ def _restore_planes(
     started: float,
 ) -> Generator[RestoreProgress, None, RestoreReport]:
     check_dtype(source.dtype)
-    restorer, tally = Restorer(model, options), _Tally()
+    restorer, tally = restorer_of_images(model, options), _Tally()
     planes = source.layout.planes(model.config.in_channels)
     chosen = chosen_channels(source.layout, options)
     restored = [p for p in planes if chosen is None or p.channel in chosen]
