@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -66,6 +69,23 @@ def _fastest() -> Choice:
     )
     reason = f"products are {gain:.1f} times as fast on CUDA as on the CPU"
     return Choice(cuda if gain > 1 else cpu, reason)
+
+
+@contextmanager
+def full_float32(device: torch.device) -> Iterator[None]:
+    """Keep NVIDIA's TF32, which has 10 bits, out of float32 products; then restore."""
+    if device.type != "cuda":
+        yield
+        return
+    backends: list[Any] = [torch.backends.cudnn, torch.backends.cuda.matmul]
+    before = [backend.allow_tf32 for backend in backends]
+    try:
+        for backend in backends:
+            backend.allow_tf32 = False
+        yield
+    finally:
+        for backend, allowed in zip(backends, before, strict=True):
+            backend.allow_tf32 = allowed
 
 
 def bfloat16_gain(device: torch.device) -> float:

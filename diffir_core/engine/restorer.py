@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from typing import TypeVar
 
 import numpy as np
@@ -11,7 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from diffir_core.engine.dense import dense_layers
-from diffir_core.engine.device import Precision, choose_device, wanted_precision
+from diffir_core.engine.device import (
+    Precision,
+    choose_device,
+    full_float32,
+    wanted_precision,
+)
 from diffir_core.engine.features import FileStore, MemoryStore, Store
 from diffir_core.engine.folding import FoldedNetwork, fold
 from diffir_core.engine.memory import MemoryModel, MemoryPlan, free_memory_bytes
@@ -87,7 +93,7 @@ class Restorer:
 
     def features(self, planes: Sequence[Plane]) -> Generator[float, None, list[Array]]:
         """Give CPEN's average features of planes; they can be averaged over planes."""
-        pooled = yield from _inferring(
+        pooled = yield from self._inferring(
             pooled_features(
                 self._network.condition, list(planes), self.workers, self.device
             )
@@ -138,7 +144,7 @@ class Restorer:
         tiling = self.tiling
         while True:
             try:
-                yield from _inferring(self._attempt(jobs, tiling, joint))
+                yield from self._inferring(self._attempt(jobs, tiling, joint))
                 return
             except torch.OutOfMemoryError:
                 if tiling.halvings == _MOST_HALVINGS:
@@ -170,6 +176,27 @@ class Restorer:
             yield min(1.0, done / total)
         self.tiles_done += runner.tiles_done
 
+    def _inferring(
+        self, steps: Generator[float, None, Result]
+    ) -> Generator[float, None, Result]:
+        """Run a generator without gradients, which must not leak out between steps.
+
+        "exact" is exact on every device: TF32 is off until the next step, too.
+        """
+        exact = self.options.exactness == "exact"
+        try:
+            while True:
+                with torch.inference_mode(), ExitStack() as settings:
+                    if exact:
+                        settings.enter_context(full_float32(self.device))
+                    try:
+                        work = next(steps)
+                    except StopIteration as finished:
+                        return finished.value  # type: ignore[no-any-return]
+                yield work
+        finally:
+            steps.close()
+
     def plan(self, jobs: Sequence[Job], tiling: Tiling | None = None) -> MemoryPlan:
         """Plan the memory of a batch: as if its planes were one below the other."""
         height = sum(len(job.plane.rows) for job in jobs)
@@ -186,22 +213,6 @@ class Restorer:
         out = np.empty((config.out_channels, *shape), np.float32)
         exhaust(self.restore([self.job(array_plane(values, config, out), ipr)]))
         return out
-
-
-def _inferring(
-    steps: Generator[float, None, Result],
-) -> Generator[float, None, Result]:
-    """Run a generator in inference mode, which must not leak out between its steps."""
-    try:
-        while True:
-            with torch.inference_mode():
-                try:
-                    work = next(steps)
-                except StopIteration as finished:
-                    return finished.value  # type: ignore[no-any-return]
-            yield work
-    finally:
-        steps.close()
 
 
 def choose_streams(
