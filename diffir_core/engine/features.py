@@ -1,48 +1,41 @@
-"""The residual stream of a plane: in memory, or in a temporary file beyond it."""
+"""The residual stream of a plane, as the levels of the network pass it on."""
 
 from __future__ import annotations
 
-import mmap
-import shutil
-import tempfile
-import threading
-import weakref
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Protocol
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from diffir_core.engine.spans import Span
-from diffir_core.errors import InputError
-
-RESIDENT_BYTES = 1 << 27
-_MAPPED_AROUND_BYTES = 1 << 16
+from diffir_core.engine.storage import Storage, Store
 
 
 class FeatureMap:
     """(height, width, channels) float32, in parts that lie side by side in channels."""
 
-    def __init__(self, parts: Sequence[Tensor], store: Store) -> None:
-        self._parts, self._store = parts, store
+    def __init__(self, parts: Sequence[Storage]) -> None:
+        self._parts = parts
         self.height, self.width = parts[0].shape[:2]
         self.channels = sum(part.shape[2] for part in parts)
         self.device = parts[0].device
 
+    @classmethod
+    def new(cls, store: Store, height: int, width: int, channels: int) -> FeatureMap:
+        """Give a new map; its values are undefined."""
+        return cls([store.allocate((height, width, channels))])
+
     def beside(self, other: FeatureMap) -> FeatureMap:
         """Give both, `self` first: a concatenation without a copy."""
-        return FeatureMap([*self._parts, *other._parts], self._store)
+        return FeatureMap([*self._parts, *other._parts])
 
     def read(self, rows: slice, columns: slice, out: Tensor) -> None:
         """Copy a tile to `out` (rows, columns, channels)."""
         for part, channels in self._by_part():
-            for some, place in self._store.pieces(part, rows, columns):
-                out[place, :, channels].copy_(part[some, columns])
+            part.read(rows, columns, out[..., channels])
 
-    def _by_part(self) -> Iterator[tuple[Tensor, slice]]:
+    def _by_part(self) -> Iterator[tuple[Storage, slice]]:
         first = 0
         for part in self._parts:
             last = first + part.shape[2]
@@ -68,8 +61,7 @@ class FeatureMap:
     def write(self, rows: slice, columns: slice, values: Tensor) -> None:
         """Store a tile (rows, columns, channels)."""
         for part, channels in self._by_part():
-            for some, place in self._store.pieces(part, rows, columns):
-                part[some, columns].copy_(values[place, :, channels])
+            part.write(rows, columns, values[..., channels])
 
 
 def padded(
@@ -89,91 +81,6 @@ def padded(
         rows, columns = padding
         values = F.pad(values, (0, 0, *columns, *rows))
     return values.contiguous()
-
-
-class Store(Protocol):
-    """Where feature maps are kept."""
-
-    def allocate(self, height: int, width: int, channels: int) -> FeatureMap:
-        """Give a new map; its values are undefined."""
-
-    def pieces(
-        self, part: Tensor, rows: slice, columns: slice
-    ) -> Iterator[tuple[slice, slice]]:
-        """Cut rows that are to be touched; give each piece, and its place in them."""
-
-
-class MemoryStore:
-    """Keeps maps in the memory of a device."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-
-    def allocate(self, height: int, width: int, channels: int) -> FeatureMap:
-        """Give a new map; its values are undefined."""
-        shape = (height, width, channels)
-        return FeatureMap([torch.empty(shape, device=self.device)], self)
-
-    def pieces(
-        self, part: Tensor, rows: slice, columns: slice
-    ) -> Iterator[tuple[slice, slice]]:
-        """Give all at once: memory is memory."""
-        yield rows, slice(0, rows.stop - rows.start)
-
-
-class FileStore:
-    """Keeps maps in temporary files, mapped to memory, hardly resident in it.
-
-    The files have no name: whatever happens to the process, nothing stays on the disk.
-    """
-
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = Path(folder or tempfile.gettempdir())
-        self._maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
-        self._lock = threading.Lock()
-        self._touched_bytes = 0
-
-    def allocate(self, height: int, width: int, channels: int) -> FeatureMap:
-        """Give a new map; its values are undefined."""
-        size = 4 * height * width * channels
-        free = shutil.disk_usage(self.folder).free
-        if size > free:
-            raise InputError(
-                f"Restoring this plane within the memory budget needs {size / 1e9:.1f} "
-                f"GB of disk in {self.folder}, {free / 1e9:.1f} GB are free; set "
-                "TMPDIR to a larger disk or raise memory."
-            )
-        with tempfile.TemporaryFile(dir=self.folder) as file:
-            file.truncate(size)
-            mapped = mmap.mmap(file.fileno(), size)
-        with self._lock:
-            self._maps.add(mapped)
-        values = np.frombuffer(mapped, np.float32).reshape(height, width, channels)
-        return FeatureMap([torch.from_numpy(values)], self)
-
-    def pieces(
-        self, part: Tensor, rows: slice, columns: slice
-    ) -> Iterator[tuple[slice, slice]]:
-        """Cut such that few pages become resident, and let go of them in between."""
-        row_bytes = 4 * (columns.stop - columns.start) * part.shape[2]
-        # However few columns are read, the system maps whole pages around them.
-        mapped_bytes = 2 * (row_bytes + _MAPPED_AROUND_BYTES)
-        step = max(1, RESIDENT_BYTES // 4 // mapped_bytes)
-        for start in range(rows.start, rows.stop, step):
-            stop = min(start + step, rows.stop)
-            yield slice(start, stop), slice(start - rows.start, stop - rows.start)
-            self._touched_bytes += (stop - start) * mapped_bytes
-            if self._touched_bytes > RESIDENT_BYTES // 2:
-                self._touched_bytes = 0
-                self._let_go()
-
-    def _let_go(self) -> None:
-        # The pages stay in the cache of the system, which may drop them; ours is lent.
-        advice = getattr(mmap, "MADV_DONTNEED", None)
-        if advice is not None:
-            with self._lock:
-                for mapped in self._maps:
-                    mapped.madvise(advice)
 
 
 class Edges:

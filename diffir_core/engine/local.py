@@ -15,9 +15,10 @@ from einops import rearrange
 from torch import Tensor
 
 from diffir_core.engine.dense import Convolution, DenseLayers, Merge
-from diffir_core.engine.features import FeatureMap, Store, padded
+from diffir_core.engine.features import FeatureMap, padded
 from diffir_core.engine.planes import Plane
 from diffir_core.engine.spans import cut
+from diffir_core.engine.storage import Store
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.workers import Tick, Workers
 
@@ -43,7 +44,7 @@ class LocalLayers:
     def embed(self, planes: Sequence[Plane]) -> Maps:
         """Give the features of level 1 before its first block."""
         dim = self._config.dim
-        maps = [self._store.allocate(*plane.body_shape, dim) for plane in planes]
+        maps = [FeatureMap.new(self._store, *plane.body_shape, dim) for plane in planes]
         tasks = [
             partial(self._embed, plane, features, tile)
             for plane, features in zip(planes, maps, strict=True)
@@ -66,7 +67,7 @@ class LocalLayers:
     def down(self, level: int, maps: Sequence[FeatureMap]) -> Maps:
         """Halve the size and double the channels of a level, counted from 0."""
         halves = [
-            self._store.allocate(m.height // 2, m.width // 2, 2 * m.channels)
+            FeatureMap.new(self._store, m.height // 2, m.width // 2, 2 * m.channels)
             for m in maps
         ]
         tasks = [
@@ -94,7 +95,7 @@ class LocalLayers:
     def up(self, maps: Sequence[FeatureMap]) -> Maps:
         """Double the size and halve the channels of level 2."""
         doubles = [
-            self._store.allocate(m.height * 2, m.width * 2, m.channels // 2)
+            FeatureMap.new(self._store, m.height * 2, m.width * 2, m.channels // 2)
             for m in maps
         ]
         tasks = [

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 
 from diffir_core.config import ModelConfig
-from diffir_core.engine.features import RESIDENT_BYTES
 from diffir_core.engine.pooling import TILE_SIDE
 from diffir_core.engine.runner import HALO
 from diffir_core.engine.streams import Streams
@@ -69,7 +68,6 @@ class MemoryModel:
             return MemoryPlan(tiling, False, peak, 0)
         # Fewer seams, whose columns stay in memory.
         tiling = Tiling(tiling.side, tiling.halvings, _FILE_PANEL_COLUMNS)
-        fixed += 3 * RESIDENT_BYTES // 8
         while (peak := fixed + self._moving_bytes(height, width, tiling)) > budget:
             if tiling.halvings == _MOST_HALVINGS:
                 raise InputError(

@@ -18,7 +18,6 @@ from diffir_core.engine.device import (
     full_float32,
     wanted_precision,
 )
-from diffir_core.engine.features import FileStore, MemoryStore, Store
 from diffir_core.engine.folding import FoldedNetwork, fold
 from diffir_core.engine.memory import MemoryModel, MemoryPlan, free_memory_bytes
 from diffir_core.engine.native import native_streams
@@ -27,6 +26,7 @@ from diffir_core.engine.pointwise import EAGER, compiled
 from diffir_core.engine.pooling import pooled_features
 from diffir_core.engine.runner import Runner
 from diffir_core.engine.selftest import native_agrees, psnr_of_precision
+from diffir_core.engine.storage import FileStore, MemoryStore, Store
 from diffir_core.engine.streams import Streams, TorchStreams
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.workers import Workers, exhaust

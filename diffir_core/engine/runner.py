@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 
 from diffir_core.engine.dense import DenseLayers, dense_layers
-from diffir_core.engine.features import Edges, FeatureMap, Store
+from diffir_core.engine.features import Edges, FeatureMap
 from diffir_core.engine.folding import FoldedBlock
 from diffir_core.engine.local import LocalLayers
 from diffir_core.engine.planes import Job
 from diffir_core.engine.spans import Span, cut
+from diffir_core.engine.storage import Store
 from diffir_core.engine.streams import (
     MAIN_LAG,
     AttentionSums,

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffir_core.engine.features import MemoryStore
 from diffir_core.engine.folding import FoldedBlock, Projection, fold
 from diffir_core.engine.planes import Job, array_plane
 from diffir_core.engine.runner import Runner
+from diffir_core.engine.storage import MemoryStore
 from diffir_core.engine.streams import AttentionSums, Streams, StripShape, TorchStreams
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.workers import Workers

@@ -20,7 +20,6 @@ from networks import random_network
 import diffir_core as diffir
 from diffir_core.engine import pointwise
 from diffir_core.engine import restorer as restorer_module
-from diffir_core.engine.features import FileStore, MemoryStore, Store
 from diffir_core.engine.folding import fold
 from diffir_core.engine.native import native_streams
 from diffir_core.engine.planes import Job, array_plane
@@ -29,6 +28,7 @@ from diffir_core.engine.restorer import Restorer
 from diffir_core.engine.runner import Runner
 from diffir_core.engine.selftest import native_agrees
 from diffir_core.engine.spans import cut
+from diffir_core.engine.storage import FileStore, MemoryStore, Store
 from diffir_core.engine.streams import Streams, TorchStreams
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.workers import Workers, exhaust
