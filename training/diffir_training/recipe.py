@@ -12,6 +12,7 @@ from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
 from diffir_training.data import CleanSource
 from diffir_training.degradations import CameraNoise
+from diffir_training.devices import Precision
 
 StageKind = Literal["ground_truth", "estimation", "joint"]
 
@@ -31,10 +32,38 @@ class StageSchedule(FrozenConfig):
     patch_size: int = Field(64, ge=8, multiple_of=8)
     """Height and width of a patch, in pixels."""
     batch: int = Field(4, ge=1)
+    """Patches a step, over all processes and pieces together."""
     learning_rate: float = Field(4e-4, gt=0)
     final_learning_rate: float = Field(1e-6, gt=0)
     """The rate falls from the one to the other along half a cosine."""
     warmup_steps: int = Field(100, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of Adam."""
+
+
+class ValidationConfig(FrozenConfig):
+    """What is measured on the way, on files that training does not see."""
+
+    steps: int = Field(500, ge=1)
+    """Steps between two measurements."""
+    held_back_fraction: float = Field(0.1, gt=0, lt=1)
+    """Of the planes of each source; at least one of each that has two."""
+    patches: int = Field(16, ge=1)
+    patch_size: int = Field(128, ge=16, multiple_of=8)
+
+
+class LoopConfig(FrozenConfig):
+    """How the steps are computed; what is learnt depends on it by rounding only."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Precision = "float32"
+    """Of products: 'auto' takes bfloat16 where a short probe finds it faster."""
+    micro_batch: int | None = Field(None, ge=1)
+    """Patches at once in one process; None is all. Less is taken if memory runs out."""
+    compile: bool = False
+    """Let PyTorch compile the networks; falls back to the usual way."""
+    tensorboard: bool = False
+    """Write curves for TensorBoard, too, if it is installed."""
 
 
 class Recipe(FrozenConfig):
@@ -45,12 +74,16 @@ class Recipe(FrozenConfig):
     data: DataConfig
     noise: CameraNoise = CameraNoise()
     stages: tuple[StageSchedule, ...] = Field(min_length=1)
+    start: Path | None = None
+    """A stage-1 model to go on from: fine-tuning, or stage 2 alone."""
     seed: int = 0
     ema_decay: float = Field(0.999, ge=0, lt=1)
     clip_gradient_norm: float = Field(1.0, gt=0)
     checkpoint_steps: int = Field(250, ge=1)
     """Steps between two checkpoints, from which an interrupted run goes on."""
     log_steps: int = Field(50, ge=1)
+    validation: ValidationConfig | None = None
+    loop: LoopConfig = LoopConfig()
     card: ModelCard | None = None
     """What the trained model says about itself."""
 
@@ -58,6 +91,16 @@ class Recipe(FrozenConfig):
     def _stages_in_order(self) -> Self:
         order = ("ground_truth", "estimation", "joint")
         ranks = [order.index(stage.kind) for stage in self.stages]
-        if ranks != sorted(ranks) or ranks[0] != 0:
+        if ranks != sorted(ranks):
             raise ValueError(f"stages must follow the order {', '.join(order)}")
+        if ranks[0] != 0 and self.start is None:
+            raise ValueError(
+                "the first stage must be ground_truth, or start must name a stage-1 "
+                "model"
+            )
         return self
+
+    def unchanging(self) -> str:
+        """Give, as YAML, what a resumed run must have in common with its start."""
+        fixed = self.model_copy(update={"loop": LoopConfig(), "card": None})
+        return fixed.to_yaml()

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from diffir_core.nn import DiffIRS1, DiffIRS2
-from diffir_training.data import Batch
+from diffir_training.batches import Batch
 from diffir_training.losses import kd_l1, pixel_l1
 
 
@@ -33,8 +33,11 @@ class Stage(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]:
         """Give the parameters that this stage trains."""
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Give the scalar loss of a batch; `generator` draws the diffusion noise."""
+    def loss(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Give the scalar loss of a batch under Gaussian noise (b, ipr_length)."""
+
+    def restored(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Give the restored patches (b, c, h, w), by `network` in this stage's role."""
 
 
 class GroundTruthStage:
@@ -47,9 +50,13 @@ class GroundTruthStage:
         """Give all parameters."""
         return self.network.parameters()
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+    def loss(self, batch: Batch, noise: Tensor) -> Tensor:
         """L1 of the restored image; there is no randomness."""
         return pixel_l1(self.network(batch.noisy, batch.clean), batch.clean)
+
+    def restored(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Restore with the ground truth in view, as stage 1 does."""
+        return network(batch.noisy, batch.clean)  # type: ignore[no-any-return]
 
 
 class EstimationStage:
@@ -64,19 +71,26 @@ class EstimationStage:
         yield from self.network.condition.parameters()
         yield from self.network.denoise.parameters()
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+    def loss(self, batch: Batch, noise: Tensor) -> Tensor:
         """L1 between the estimated and the stage-1 IPR."""
-        target, estimate = self.iprs(batch, generator)
+        target, estimate = self.iprs(batch, noise)
         return kd_l1(target, estimate)
 
-    def iprs(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def iprs(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Give the stage-1 IPR and its estimate, both (b, ipr_length)."""
         with torch.no_grad():
             target = self.teacher.extract_ipr(batch.noisy, batch.clean)
-            noise = torch.randn(target.shape, generator=generator).to(target)
-            x_T = self.network.diffusion.q_sample(target, noise)
+            x_T = self.network.diffusion.q_sample(target, noise.to(target))
         condition = self.network.extract_condition(batch.noisy)
         return target, self.network.reverse_chain(condition, x_T)[-1]
+
+    def restored(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Restore from the degraded patches alone, under one start noise for all."""
+        generator = torch.Generator().manual_seed(0)
+        length = self.network.config.ipr_length
+        noise = torch.randn((1, length), generator=generator)
+        noise = noise.expand(len(batch.noisy), -1).to(batch.noisy)
+        return network(batch.noisy, noise=noise)  # type: ignore[no-any-return]
 
 
 class JointStage(EstimationStage):
@@ -86,9 +100,9 @@ class JointStage(EstimationStage):
         """Give all parameters."""
         return self.network.parameters()
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+    def loss(self, batch: Batch, noise: Tensor) -> Tensor:
         """L1 of the restored image plus L1 of the IPR."""
-        target, estimate = self.iprs(batch, generator)
+        target, estimate = self.iprs(batch, noise)
         restored = self.network.G(batch.noisy, estimate)
         return pixel_l1(restored, batch.clean) + kd_l1(target, estimate)
 
