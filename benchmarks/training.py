@@ -3,9 +3,9 @@
     python benchmarks/training.py [--device cuda] [--precision auto] [--quick]
 
 The same network, batch and loss. Plain: the modules of `diffir_core.nn`, Adam as it
-comes, eager float32, which is what the official code runs. Ours: the trainer's own step,
-with its data, averaging and clipping. Both run in turn, A B A B, in one process; ratios
-are medians of the pairs. Peak memory is that of processes of their own.
+comes, eager float32, which is what the official code runs. Ours: the trainer, with its
+data, averaging and clipping. Both run in turn, A B A B, in one process; ratios are
+medians of the pairs. Peak memory is that of processes of their own.
 """
 
 from __future__ import annotations
