@@ -22,7 +22,6 @@ from diffir_training.degradations.base import (
     DegradationBase,
     Degraded,
     Image,
-    PositiveRange,
     ThreeWeights,
     draw_count,
 )
@@ -35,6 +34,7 @@ from diffir_training.degradations.compression import (
 from diffir_training.degradations.kernels import KernelRanges, draw_kernel, draw_sinc
 from diffir_training.degradations.optics import convolve_mirrored
 from diffir_training.degradations.resizing import (
+    FactorRange,
     draw_factor,
     resize_randomly,
     scaled_size,
@@ -50,8 +50,8 @@ class DegradationPass(FrozenConfig):
     kernels: KernelRanges = KernelRanges()
     resize_weights: ThreeWeights = (0.2, 0.7, 0.1)
     """Probabilities of enlarging, shrinking, and keeping the size."""
-    resize_range: PositiveRange = (0.15, 1.5)
-    """Smallest and largest factor of size; 1 lies within."""
+    resize_range: FactorRange = (0.15, 1.5)
+    """Smallest and largest factor of size."""
     noise: RgbNoise = RgbNoise()
     jpeg_quality: QualityRange = (30, 95)
 

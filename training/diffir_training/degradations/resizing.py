@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import AfterValidator
 
 from diffir_core.errors import InputError
 from diffir_training.degradations.base import (
     DegradationBase,
     Degraded,
     Image,
+    PositiveRange,
     ThreeWeights,
     pick,
 )
 
 ResizeMode = Literal["area", "bilinear", "bicubic"]
+
+
+def _around_one(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not bounds[0] <= 1 <= bounds[1]:
+        raise ValueError(f"factors of size shrink and enlarge, but {bounds} lacks 1")
+    return bounds
+
+
+FactorRange = Annotated[PositiveRange, AfterValidator(_around_one)]
+"""Smallest and largest factor of size, with 1 between them."""
 _MODES: tuple[ResizeMode, ...] = ("area", "bilinear", "bicubic")
 
 
