@@ -80,6 +80,16 @@ def test_drawn_cameras_stay_in_their_ranges_and_normalise_to_model_units() -> No
         assert -0.1 < ends[0] < ends[1] < 1.6
 
 
+def test_draws_are_those_that_the_shipped_model_was_trained_with() -> None:
+    generator = np.random.default_rng(5)
+    cam = draw_camera(CameraNoise(photons=(3, 500)), generator)
+    mapping = whole_image_mapping(cam, generator)
+    assert (cam.photons, cam.gain) == pytest.approx((184.3809270684, 0.5566624264))
+    assert (cam.read_noise, cam.offset) == pytest.approx((0.0739748143, 30.5684864))
+    assert cam.correlation_pixels == pytest.approx(0.4243788554)
+    assert (mapping.offset, mapping.scale) == pytest.approx((49.3764955, 107.5445686))
+
+
 def test_a_pair_is_in_the_model_units_of_one_camera() -> None:
     generator = np.random.default_rng(6)
     clean = np.linspace(0, 1, 3 * 64 * 64, dtype=np.float32).reshape(3, 64, 64)

@@ -43,6 +43,16 @@ def test_a_stroke_is_connected_and_thicker_than_its_thinnest_brush() -> None:
         assert 1 <= ndimage.label(few, np.ones((3, 3)))[1] <= 5
 
 
+def test_a_stroke_is_as_wide_as_its_brush() -> None:
+    # All brushes are 5 pixels wide, and all segments go the same way, nearly straight.
+    ranges = StrokeRanges(count=(1, 1), max_width=1, max_angle=1)
+    masks = [stroke_mask(256, 256, RNG(seed), ranges) for seed in range(40)]
+    depths = [ndimage.distance_transform_edt(mask).max() for mask in masks]
+    # To the middle of the first pixel outside; more where a border cuts the stroke.
+    assert np.median(depths) == 3
+    assert max(depths) <= 4
+
+
 def test_strokes_cover_part_of_the_image_and_thin_ones_less() -> None:
     def coverage(ranges: StrokeRanges) -> float:
         masks = [stroke_mask(256, 256, RNG(seed), ranges) for seed in range(60)]

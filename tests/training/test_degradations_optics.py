@@ -140,6 +140,15 @@ def test_jpeg_keeps_smooth_images_and_drifts_with_falling_quality(
     assert errors[-1] > 0.03
 
 
+def test_jpeg_halves_the_resolution_of_colours_alone() -> None:
+    stripes = np.arange(32) % 2 * np.ones((32, 1))
+    gray = np.stack([stripes] * 3).astype(np.float32)
+    assert np.abs(jpeg(gray, 100) - gray).max() < 0.02
+    colours = np.stack([stripes, 0.5 * np.ones_like(stripes), 1 - stripes])
+    red, _, blue = jpeg(colours.astype(np.float32), 100)
+    assert np.ptp(red - blue, axis=1).mean() < 0.3 * 2  # It was 2 before.
+
+
 def test_jpeg_gives_8_bit_levels_in_range_and_refuses_two_channels() -> None:
     wild = (3 * random_image(3, 17, 9) - 1).astype(np.float32)
     levels = 255 * JpegCompression().apply(wild, RNG(1)).noisy

@@ -119,6 +119,10 @@ def test_poisson_noise_has_the_variance_of_its_photons() -> None:
     slope = np.polyfit(levels[:, 0], noise.var(axis=1), 1)[0]
     assert slope == pytest.approx(1.5**2 / 256, rel=0.02)
     assert abs(noise.mean()) < 1e-3
+    half = np.zeros((1, 200, 200), np.float32)
+    half[:, :100] = 1  # Two levels are counted with two photons at 1.
+    bright = poisson_noise(half, 1.0, RNG(5), gray=False)[0, :100]
+    assert bright.var() == pytest.approx(1 / 2, rel=0.05)
 
 
 def test_sizes_go_up_down_or_stay_as_often_as_stated() -> None:
