@@ -16,7 +16,7 @@ from diffir_core._base import FrozenConfig
 from diffir_core.errors import InputError
 from diffir_core.intensity import fit_mapping
 from diffir_training.batches import Batch
-from diffir_training.degradations import CameraNoise, draw_camera, whole_image_mapping
+from diffir_training.degradations import Degradation, Degraded
 
 _MAX_PLANES_PER_FILE = 8
 _CHANNEL_SIZES = (2, 3, 4)
@@ -109,7 +109,7 @@ class PatchSampler:
     """
 
     sources: list[tuple[float, list[CleanPlane]]]
-    noise: CameraNoise
+    noise: Degradation
     seed: int
 
     def batch(self, number: int, size: int, items: Sequence[int]) -> Batch:
@@ -118,19 +118,14 @@ class PatchSampler:
             self._pair(np.random.default_rng((self.seed, number, i)), size)
             for i in items
         ]
-        noisy, clean = (
-            torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True)
+        return Batch(
+            torch.from_numpy(np.stack([pair.noisy for pair in pairs])),
+            torch.from_numpy(np.stack([pair.clean for pair in pairs])),
         )
-        return Batch(noisy[:, None], clean[:, None])
 
-    def _pair(
-        self, generator: np.random.Generator, size: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _pair(self, generator: np.random.Generator, size: int) -> Degraded:
         clean = self._clean_patch(generator, size)
-        camera = draw_camera(self.noise, generator)
-        mapping = whole_image_mapping(camera, generator)
-        noisy = mapping.to_model(camera.expose(clean, generator))
-        return noisy, mapping.to_model(camera.expected(clean))
+        return self.noise.apply(clean[None], generator)
 
     def _clean_patch(
         self, generator: np.random.Generator, size: int

@@ -11,7 +11,7 @@ from diffir_core._base import FrozenConfig
 from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
 from diffir_training.data import CleanSource
-from diffir_training.degradations import CameraNoise
+from diffir_training.degradations import CameraNoise, Degradation
 from diffir_training.devices import Precision
 
 StageKind = Literal["ground_truth", "estimation", "joint"]
@@ -72,7 +72,8 @@ class Recipe(FrozenConfig):
     name: str
     model: ModelConfig
     data: DataConfig
-    noise: CameraNoise = CameraNoise()
+    noise: Degradation = CameraNoise()
+    """What makes the degraded images of the clean ones."""
     stages: tuple[StageSchedule, ...] = Field(min_length=1)
     start: Path | None = None
     """A stage-1 model to go on from: fine-tuning, or stage 2 alone."""
