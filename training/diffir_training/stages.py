@@ -49,7 +49,11 @@ class GroundTruthStage:
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """L1 of the restored image; there is no randomness."""
-        return pixel_l1(self.network(batch.noisy, batch.clean), batch.clean)
+        return pixel_l1(self.restore(batch, generator)[0], batch.clean)
+
+    def restore(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, None]:
+        """Give the restored image (b, c, h, w); there is nothing to distil."""
+        return self.network(batch.noisy, batch.clean), None
 
 
 class EstimationStage:
@@ -88,9 +92,15 @@ class JointStage(EstimationStage):
 
     def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """L1 of the restored image plus L1 of the IPR."""
+        restored, distillation = self.restore(batch, generator)
+        return pixel_l1(restored, batch.clean) + distillation
+
+    def restore(
+        self, batch: Batch, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Give the restored image (b, c, h, w) and the L1 of its IPR."""
         target, estimate = self.iprs(batch, generator)
-        restored = self.network.G(batch.noisy, estimate)
-        return pixel_l1(restored, batch.clean) + kd_l1(target, estimate)
+        return self.network.G(batch.noisy, estimate), kd_l1(target, estimate)
 
 
 def stage_two_from(teacher: DiffIRS1) -> DiffIRS2:
