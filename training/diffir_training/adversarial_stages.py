@@ -4,25 +4,24 @@ Each wraps a plain stage, which says how an image is restored and what is distil
 Within a step, the network is run once: the discriminator is shown the very image
 whose loss the network was given::
 
-    optimise(stage.loss(batch, generator), stage.parameters())
-    optimise(stage.discriminator_loss(batch, generator), stage.discriminator_parameters())
+    stage.loss(batch, generator)                -> stage.parameters()
+    stage.discriminator_loss(batch, generator)  -> stage.discriminator_parameters()
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
-from diffir_core._base import FrozenConfig
 from diffir_core.errors import InputError
 from diffir_training.data import Batch
 from diffir_training.discriminators import PatchDiscriminator, UNetDiscriminator
+from diffir_training.loss_weights import InpaintingWeights, SuperResolutionWeights
 from diffir_training.losses import (
     Distance,
     adversarial_fake,
@@ -36,32 +35,6 @@ from diffir_training.perceptual import ResNetLoss, VGGLoss
 from diffir_training.stages import GroundTruthStage, JointStage, Stage
 
 _FEATURE_DISTANCES: dict[str, Distance] = {"l1": F.l1_loss, "l2": F.mse_loss}
-
-
-class SuperResolutionWeights(FrozenConfig):
-    """Weights of the generator's terms; the defaults are the official ones."""
-
-    pixel: float = Field(1.0, ge=0)
-    distillation: float = Field(1.0, ge=0)
-    perceptual: float = Field(1.0, ge=0)
-    adversarial: float = Field(1.0, ge=0)
-    """Real-ESRGAN itself takes 0.1."""
-
-
-class InpaintingWeights(FrozenConfig):
-    """Weights of the terms of both sides; the defaults are the official ones."""
-
-    known: float = Field(10.0, ge=0)
-    """Of the L1 on known pixels; there is none in the holes."""
-    adversarial: float = Field(10.0, ge=0)
-    """Of the generator's adversarial term; the discriminator's has weight 1."""
-    r1: float = Field(0.001, ge=0)
-    """Of the gradient penalty of the discriminator."""
-    feature_matching: float = Field(100.0, ge=0)
-    feature_distance: Literal["l1", "l2"] = "l1"
-    """Absolute differences as pix2pixHD, or squared ones as the code of LaMa."""
-    perceptual: float = Field(30.0, ge=0)
-    distillation: float = Field(1.0, ge=0)
 
 
 class DiscriminatingStage(Stage, Protocol):
@@ -78,12 +51,21 @@ class DiscriminatingStage(Stage, Protocol):
 
 
 class _Adversarial:
-    """What both have in common: a plain stage, and the image it made last."""
+    """What both have in common: a plain stage, optional terms, the image made last."""
 
-    discriminator: nn.Module
+    own_terms: tuple[str, ...]
 
-    def __init__(self, plain: GroundTruthStage | JointStage) -> None:
+    def __init__(
+        self,
+        plain: GroundTruthStage | JointStage,
+        discriminator: nn.Module,
+        perceptual: nn.Module | None,
+        weights: SuperResolutionWeights | InpaintingWeights,
+    ) -> None:
         self.plain = plain
+        self.discriminator = discriminator
+        self._perceptual = perceptual
+        self._shares = weights
         self._made: tuple[Batch, Tensor] | None = None
 
     @property
@@ -99,12 +81,31 @@ class _Adversarial:
         """Give the parameters of the discriminator."""
         return self.discriminator.parameters()
 
-    def _restore(
-        self, batch: Batch, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor | None]:
+    def terms(self) -> tuple[str, ...]:
+        """Name the terms of the generator's loss that are in use."""
+        distillation = ("distillation",) if isinstance(self.plain, JointStage) else ()
+        perceptual = ("perceptual",) if self._perceptual else ()
+        return (*self.own_terms, *distillation, *perceptual)
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Give the generator's loss; the discriminator receives no gradient."""
+        return torch.stack(list(self.values(batch, generator).values())).sum()
+
+    def values(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Give the weighted scalar of each of `terms`; `loss` is their sum."""
         restored, distillation = self.plain.restore(batch, generator)
         self._made = (batch, restored.detach())
-        return restored, distillation
+        with _frozen(self.discriminator):
+            values = self._own_values(restored, batch)
+        if distillation is not None:
+            values["distillation"] = self._shares.distillation * distillation
+        if self._perceptual:
+            distance = self._perceptual(restored, batch.clean)
+            values["perceptual"] = self._shares.perceptual * distance
+        return values
+
+    def _own_values(self, restored: Tensor, batch: Batch) -> dict[str, Tensor]:
+        raise NotImplementedError
 
     def _fake(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """Give the image that `loss` made of this batch; make one if it has not."""
@@ -119,11 +120,14 @@ class AdversarialStage(_Adversarial):
 
     ::
 
-        G: |G(lq, Z') - gt| + |Z' - Z| + VGG(G(lq, Z'), gt) - log s(D(G(lq, Z')))
-        D: - log s(D(gt)) - log(1 - s(D(G(lq, Z'))))
+        G: |y - gt| + |Z' - Z| + VGG(y, gt) - log s(D(y)),   y = G(lq, Z')
+        D: - log s(D(gt)) - log(1 - s(D(y)))
 
     with s the sigmoid and the weights of `SuperResolutionWeights` (DiffIR, section 4).
+    Without `perceptual`, the term VGG is left out.
     """
+
+    own_terms = ("pixel", "adversarial")
 
     def __init__(
         self,
@@ -132,35 +136,15 @@ class AdversarialStage(_Adversarial):
         perceptual: VGGLoss | None = None,
         weights: SuperResolutionWeights | None = None,
     ) -> None:
-        super().__init__(plain)
-        self.discriminator = discriminator
-        self.perceptual = perceptual
         self.weights = weights or SuperResolutionWeights()
+        super().__init__(plain, discriminator, perceptual, self.weights)
 
-    def terms(self) -> tuple[str, ...]:
-        """Name the terms of the generator's loss that are in use."""
-        perceptual = ("perceptual",) if self.perceptual else ()
-        return ("pixel", "distillation", *perceptual, "adversarial")
-
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Give the generator's loss; the discriminator receives no gradient."""
-        return _total(self.values(batch, generator))
-
-    def values(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Give the weighted scalar of each of `terms`."""
-        restored, distillation = self._restore(batch, generator)
-        with _frozen(self.discriminator):
-            adversarial = adversarial_real(self.discriminator(restored))
-        values = {
+    def _own_values(self, restored: Tensor, batch: Batch) -> dict[str, Tensor]:
+        adversarial = adversarial_real(self.discriminator(restored))
+        return {
             "pixel": self.weights.pixel * pixel_l1(restored, batch.clean),
             "adversarial": self.weights.adversarial * adversarial,
         }
-        if distillation is not None:
-            values["distillation"] = self.weights.distillation * distillation
-        if self.perceptual:
-            distance = self.perceptual(restored, batch.clean)
-            values["perceptual"] = self.weights.perceptual * distance
-        return values
 
     def discriminator_loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """Give the discriminator's loss, on the image that `loss` made of the batch."""
@@ -181,8 +165,11 @@ class InpaintingStage(_Adversarial):
 
     where y is the network's image, whole: known pixels are not pasted in, neither for
     the discriminator nor for the perceptual term. m, the last channel of the input, is
-    1 in holes; at the discriminator's size it is taken by nearest neighbour.
+    1 in holes; at the discriminator's size it is taken by nearest neighbour. Without
+    `perceptual`, the term ResNet is left out.
     """
+
+    own_terms = ("known", "adversarial", "feature_matching")
 
     def __init__(
         self,
@@ -194,47 +181,23 @@ class InpaintingStage(_Adversarial):
         architecture = plain.network.config.architecture
         if architecture != "inpainting":
             raise InputError(
-                f"InpaintingStage needs a network of the architecture 'inpainting', "
+                "InpaintingStage needs a network of the architecture 'inpainting', "
                 f"not '{architecture}', because it reads the mask from its input."
             )
-        super().__init__(plain)
-        self.discriminator = discriminator
-        self.perceptual = perceptual
         self.weights = weights or InpaintingWeights()
+        super().__init__(plain, discriminator, perceptual, self.weights)
 
-    def terms(self) -> tuple[str, ...]:
-        """Name the terms of the generator's loss that are in use."""
-        perceptual = ("perceptual",) if self.perceptual else ()
-        distillation = ("distillation",) if isinstance(self.plain, JointStage) else ()
-        return ("known", "adversarial", "feature_matching", *perceptual, *distillation)
-
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Give the generator's loss; the discriminator receives no gradient."""
-        return _total(self.values(batch, generator))
-
-    def values(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Give the weighted scalar of each of `terms`."""
-        restored, distillation = self._restore(batch, generator)
-        values = self._judged(restored, batch.clean)
-        holes = batch.noisy[:, -1:]
-        values["known"] = masked_l1(restored, batch.clean, holes, self.weights.known)
-        if self.perceptual:
-            distance = self.perceptual(restored, batch.clean)
-            values["perceptual"] = self.weights.perceptual * distance
-        if distillation is not None:
-            values["distillation"] = self.weights.distillation * distillation
-        return values
-
-    def _judged(self, restored: Tensor, clean: Tensor) -> dict[str, Tensor]:
-        weights = self.weights
+    def _own_values(self, restored: Tensor, batch: Batch) -> dict[str, Tensor]:
+        weights, holes = self.weights, batch.noisy[:, -1:]
+        _, real = self.discriminator(batch.clean)
+        logits, fake = self.discriminator(restored)
         distance = _FEATURE_DISTANCES[weights.feature_distance]
-        with _frozen(self.discriminator):
-            _, real = self.discriminator(clean)
-            logits, fake = self.discriminator(restored)
-        matching = feature_matching(fake, real, weights.feature_matching, distance)
         return {
+            "known": masked_l1(restored, batch.clean, holes, weights.known),
             "adversarial": weights.adversarial * adversarial_real(logits),
-            "feature_matching": matching,
+            "feature_matching": feature_matching(
+                fake, real, weights.feature_matching, distance
+            ),
         }
 
     def discriminator_loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
@@ -250,12 +213,11 @@ class InpaintingStage(_Adversarial):
 @contextmanager
 def _frozen(module: nn.Module) -> Iterator[None]:
     """Let gradients pass through a module, but not into its parameters."""
-    module.requires_grad_(False)
+    trained = [p for p in module.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
     try:
         yield
     finally:
-        module.requires_grad_(True)
-
-
-def _total(values: dict[str, Tensor]) -> Tensor:
-    return torch.stack(list(values.values())).sum()
+        for parameter in trained:
+            parameter.requires_grad_(True)

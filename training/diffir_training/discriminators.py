@@ -6,6 +6,8 @@ Attributes bear the names of the official weights files (`conv0` .. `conv9` with
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import spectral_norm
@@ -81,16 +83,17 @@ class PatchDiscriminator(nn.Module):
         self, in_channels: int = 3, features: int = 64, layers: int = 4
     ) -> None:
         super().__init__()
-        self.add_module("model0", nn.Sequential(_patch_conv(in_channels, features, 2)))
-        self.get_submodule("model0").append(nn.LeakyReLU(_SLOPE))  # type: ignore[operator]
-        width = features
-        for i in range(1, layers + 1):
-            wider = min(2 * width, _MAX_PATCH_FEATURES)
-            stride = 2 if i < layers else 1
-            self.add_module(f"model{i}", _patch_stage(width, wider, stride))
-            width = wider
-        last = nn.Sequential(_patch_conv(width, 1, 1))
-        self.add_module(f"model{layers + 1}", last)
+        widths = [min(features << i, _MAX_PATCH_FEATURES) for i in range(layers + 1)]
+        first = nn.Sequential(
+            _patch_conv(in_channels, features, 2), nn.LeakyReLU(_SLOPE)
+        )
+        between = [
+            _patch_stage(inputs, outputs, 2 if i + 2 < len(widths) else 1)
+            for i, (inputs, outputs) in enumerate(pairwise(widths))
+        ]
+        last = nn.Sequential(_patch_conv(widths[-1], 1, 1))
+        for i, stage in enumerate([first, *between, last]):
+            self.add_module(f"model{i}", stage)
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Judge `image` (b, c, h, w): logits (b, 1, h', w') and all features before.

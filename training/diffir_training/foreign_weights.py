@@ -1,4 +1,4 @@
-"""Weights that others trained: read from a file, held against a network, put into it."""
+"""Weights that others trained: from a file, checked, into a network."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def first_width(state: dict[str, Tensor], key: str, path: str | Path) -> int:
 
 
 def fill(network: Network, state: dict[str, Tensor], path: str | Path) -> Network:
-    """Give `network`, which may be on the meta device, the tensors of a file; freeze it.
+    """Give `network`, perhaps on the meta device, the tensors of a file; freeze it.
 
     Tensors of parts that the network does not have are ignored; one inside of a part
     that it has means another network, and is refused, as is the first missing one.

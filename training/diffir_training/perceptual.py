@@ -160,6 +160,11 @@ class _Bottleneck(nn.Module):
 class _FrozenNorm(nn.Module):
     """A batch norm that uses its stored statistics in every mode."""
 
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         for name in ("weight", "running_var"):
@@ -169,7 +174,8 @@ class _FrozenNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `x` (b, channels, h, w)."""
-        return F.batch_norm(x, **dict(self.named_buffers()))
+        mean, variance = self.running_mean, self.running_var
+        return F.batch_norm(x, mean, variance, self.weight, self.bias)
 
 
 def _conv3(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
