@@ -38,10 +38,14 @@ _PHASE_2_START = 100_000
 def step_rows(case: Case) -> Iterator[Row]:
     """Take one optimiser step in each phase of stage 2, and compare what it changed.
 
-    The official steps have fresh Adam moments (those of phase 1 are thrown away at the
-    switch; so does our trainer, which builds one optimiser a stage) and an average
-    that starts as a copy of the network. A whole official run starts it from other
-    random weights instead, which is a bug that ours does not have.
+    The official steps have fresh Adam moments (a whole run throws those of phase 1
+    away at the switch, and so does ours: one optimiser a stage) and an average that
+    starts as a copy of the network. A whole official run starts it from other random
+    weights instead, which is a bug that ours does not have.
+
+    The first step of Adam is the rate times the gradient's sign, whatever the betas
+    (eps shows where the gradient is about 1e-8): the norms tell the rate, what moves,
+    and where the gradient is zero. Its size is compared among the gradient norms.
     """
     values = json.loads((case.folder / "values.json").read_text())
     for phase, kind in ((1, EstimationStage), (2, JointStage)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,11 @@ def test_every_pixel_gets_a_logit_from_the_u_net(channels: int) -> None:
 
 
 def test_the_discriminators_have_the_official_sizes() -> None:
-    with torch.device("meta"):
-        unet, patch = UNetDiscriminator(), PatchDiscriminator()
+    unet, patch = built(UNetDiscriminator), built(PatchDiscriminator)
     assert sum(p.numel() for p in unet.parameters()) == 4_376_897  # Real-ESRGAN's.
     # 4 x 4 kernels with biases; scale and shift of the four batch norms.
     widths = [3, 64, 128, 256, 512, 512, 1]
-    convs = sum(16 * a * b + b for a, b in zip(widths, widths[1:], strict=False))
+    convs = sum(16 * a * b + b for a, b in pairwise(widths))
     assert sum(p.numel() for p in patch.parameters()) == convs + 2 * sum(widths[2:6])
     keys = unet.state_dict().keys()
     assert {"conv0.weight", "conv1.weight_orig", "conv8.weight_u", "conv9.bias"} <= keys
@@ -221,8 +221,9 @@ def test_both_sides_learn_and_neither_moves_the_other(
             losses.append(loss.item())
             moved = [has_gradient(stage.network), has_gradient(stage.discriminator)]
             assert moved == [side == stage.loss, side != stage.loss]
-    assert losses[-2] < 0.8 * losses[0]
-    assert not has_gradient(teacher) or stage.network is teacher
+    assert losses[-2] < 0.95 * losses[0]  # The generator's, against a moving opponent.
+    assert losses[-1] < losses[1]
+    assert not has_gradient(teacher)
     assert all(map(torch.equal, before, teacher.parameters()))
 
 
