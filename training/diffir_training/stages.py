@@ -52,7 +52,11 @@ class GroundTruthStage:
 
     def loss(self, batch: Batch, noise: Tensor) -> Tensor:
         """L1 of the restored image; there is no randomness."""
-        return pixel_l1(self.network(batch.noisy, batch.clean), batch.clean)
+        return pixel_l1(self.restore(batch, noise)[0], batch.clean)
+
+    def restore(self, batch: Batch, noise: Tensor) -> tuple[Tensor, None]:
+        """Give the restored image (b, c, h, w); there is nothing to distil."""
+        return self.network(batch.noisy, batch.clean), None
 
     def restored(self, network: nn.Module, batch: Batch) -> Tensor:
         """Restore with the ground truth in view, as stage 1 does."""
@@ -102,9 +106,13 @@ class JointStage(EstimationStage):
 
     def loss(self, batch: Batch, noise: Tensor) -> Tensor:
         """L1 of the restored image plus L1 of the IPR."""
+        restored, distillation = self.restore(batch, noise)
+        return pixel_l1(restored, batch.clean) + distillation
+
+    def restore(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the restored image (b, c, h, w) and the L1 of its IPR."""
         target, estimate = self.iprs(batch, noise)
-        restored = self.network.G(batch.noisy, estimate)
-        return pixel_l1(restored, batch.clean) + kd_l1(target, estimate)
+        return self.network.G(batch.noisy, estimate), kd_l1(target, estimate)
 
 
 def stage_two_from(teacher: DiffIRS1) -> DiffIRS2:
