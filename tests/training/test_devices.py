@@ -15,27 +15,17 @@ from diffir_training.trainer import Trainer
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from diffir_training.recipe import Recipe
-from diffir_training.trainer import Trainer
-
-Trainer(Recipe.from_yaml(sys.argv[1]), Path(sys.argv[2])).run()
-"""
-
 
 def test_two_processes_learn_what_one_does(recipe: Recipe, tmp_path: Path) -> None:
     """Half of the batch each, all three stages, parts of networks included."""
     recipe = recipe.replace(loop=dict(device="cpu"))
     alone = load_file(Trainer(recipe, tmp_path / "alone").run())
     (tmp_path / "recipe.yaml").write_text(recipe.to_yaml())
-    (tmp_path / "train.py").write_text(SCRIPT)
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
         *("--master-port", "0", "--rdzv-backend", "c10d"),
-        *("--rdzv-endpoint", "localhost:0", str(tmp_path / "train.py")),
-        *(str(tmp_path / "recipe.yaml"), str(tmp_path / "two")),
+        *("--rdzv-endpoint", "localhost:0", "-m", "diffir_core", "train"),
+        *(str(tmp_path / "recipe.yaml"), "--output", str(tmp_path / "two")),
     ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(

@@ -35,6 +35,7 @@ def train(
     console = Console(stderr=True)
     plan = load_recipe(recipe, set_ or [])
     trainer = Trainer(plan, output or Path("runs") / plan.name, resume=resume)
+    console.quiet = not trainer.devices.is_first
     started_at = trainer.step
     model = trainer.run(lambda event: console.print(_line(event, started_at)))
     console.print(f"Trained: {model}")

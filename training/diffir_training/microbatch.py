@@ -8,15 +8,16 @@ patches fit into memory at once, nor on how many processes share them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
-Losses = Callable[[Sequence[int]], Sequence[Tensor]]
-"""Items of a batch -> the losses to descend, each a mean over these items."""
+Losses = Callable[[Sequence[int]], Iterable[Tensor]]
+"""Items of a batch -> the losses to descend, each a mean over these items; one is
+asked for after the gradient of the one before was taken."""
 
 
 class MicroBatches:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from diffir_core.nn import DiffIRS1, DiffIRS2
 from diffir_training.batches import Batch
-from diffir_training.losses import kd_l1, pixel_l1
+from diffir_training.losses import Distance, kd_l1, pixel_l1
 
 
 class Stage(Protocol):
@@ -66,9 +66,11 @@ class GroundTruthStage:
 class EstimationStage:
     """Stage 2, first phase: CPEN_S2 and the denoiser learn the stage-1 IPR (eq. 11)."""
 
-    def __init__(self, teacher: DiffIRS1, network: DiffIRS2) -> None:
+    def __init__(
+        self, teacher: DiffIRS1, network: DiffIRS2, distance: Distance = kd_l1
+    ) -> None:
         self.teacher = teacher.eval().requires_grad_(False)
-        self.network = network
+        self.network, self.distance = network, distance
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Give the parameters of CPEN_S2 and the denoiser."""
@@ -76,9 +78,9 @@ class EstimationStage:
         yield from self.network.denoise.parameters()
 
     def loss(self, batch: Batch, noise: Tensor) -> Tensor:
-        """L1 between the estimated and the stage-1 IPR."""
+        """Give the distance of the estimated from the stage-1 IPR, L1 by default."""
         target, estimate = self.iprs(batch, noise)
-        return kd_l1(target, estimate)
+        return self.distance(target, estimate)
 
     def iprs(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Give the stage-1 IPR and its estimate, both (b, ipr_length)."""
@@ -105,14 +107,14 @@ class JointStage(EstimationStage):
         return self.network.parameters()
 
     def loss(self, batch: Batch, noise: Tensor) -> Tensor:
-        """L1 of the restored image plus L1 of the IPR."""
+        """L1 of the restored image plus the distance of the IPRs."""
         restored, distillation = self.restore(batch, noise)
         return pixel_l1(restored, batch.clean) + distillation
 
     def restore(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Give the restored image (b, c, h, w) and the L1 of its IPR."""
         target, estimate = self.iprs(batch, noise)
-        return self.network.G(batch.noisy, estimate), kd_l1(target, estimate)
+        return self.network.G(batch.noisy, estimate), self.distance(target, estimate)
 
 
 def stage_two_from(teacher: DiffIRS1) -> DiffIRS2:

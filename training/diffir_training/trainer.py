@@ -8,31 +8,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from diffir_core.checkpoint import load_model, save_model
+from diffir_core.checkpoint import save_model
 from diffir_core.errors import InputError
-from diffir_core.nn import DiffIRS1, DiffIRS2
+from diffir_core.nn import DiffIRS2
+from diffir_training.adversarial_stages import DiscriminatingStage
 from diffir_training.batches import Batch, BatchSource
+from diffir_training.building import (
+    adam,
+    build_stage,
+    discriminator_for,
+    first_network,
+)
 from diffir_training.data import PatchSampler, load_sources, split_sources
 from diffir_training.devices import Devices, autocast_dtype, find_devices
 from diffir_training.ema import EMA
 from diffir_training.fused import fuse
 from diffir_training.logs import RunLog, StepDone, Validated
 from diffir_training.microbatch import MicroBatches
-from diffir_training.recipe import Recipe, StageKind, StageSchedule
-from diffir_training.stages import (
-    EstimationStage,
-    GroundTruthStage,
-    JointStage,
-    Stage,
-    stage_two_from,
-)
+from diffir_training.recipe import Recipe, StageSchedule
+from diffir_training.stages import stage_two_from
 from diffir_training.state import NAME, load_state, save_state
 from diffir_training.validation import save_preview, validate
 
@@ -67,7 +68,7 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self._open_data()
         torch.manual_seed(recipe.seed)  # Initial weights; torch offers no other way.
-        self.stage1 = fuse(self._first_network()).to(self.devices.device)
+        self.stage1 = fuse(first_network(recipe)).to(self.devices.device)
         self.stage2: DiffIRS2 | None = None
         self.position, self.step_in_stage, self.step = 0, 0, 0
         self.best_psnr_db = -math.inf
@@ -99,22 +100,6 @@ class Trainer:
                 for first in range(0, plan.patches, _VALIDATED_AT_ONCE)
             ]
         self.data: BatchSource = PatchSampler(sources, recipe.noise, recipe.seed)
-
-    def _first_network(self) -> DiffIRS1:
-        if self.recipe.start is None:
-            return DiffIRS1(self.recipe.model)
-        model = load_model(self.recipe.start)
-        if not isinstance(model.network, DiffIRS1):
-            raise InputError(
-                f"start names {self.recipe.start}, a stage-2 model; a run goes on from "
-                "a stage-1 file, which a training leaves beside it."
-            )
-        if model.config != self.recipe.model:
-            raise InputError(
-                f"The network of {self.recipe.start} is not the recipe's model; "
-                "copy its configuration into the recipe."
-            )
-        return model.network
 
     @property
     def schedule(self) -> StageSchedule:
@@ -166,15 +151,11 @@ class Trainer:
 
     def _take_step(self) -> float:
         schedule = self.schedule
-        rate = learning_rate(schedule, self.step_in_stage)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        own = self.devices.own(range(schedule.batch))
+        rate = schedule.rate_at(self.step_in_stage)
+        _set_rate(self.optimizer, rate)
+        _, batch = schedule.size_at(self.step_in_stage)
         totals = self._micro.accumulate(
-            own,
-            schedule.batch,
-            self._losses,
-            lambda: self.optimizer.zero_grad(set_to_none=True),
+            self.devices.own(range(batch)), batch, self._losses, self._clear
         )
         self.devices.sum_gradients(self.parameters)
         loss = self.devices.sum(totals[0] if totals else 0.0)
@@ -185,21 +166,43 @@ class Trainer:
             )
         nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip_gradient_norm)
         self.optimizer.step()
+        self._step_discriminator()
         self.ema.update(self.stage.network)
         self.step += 1
         self.step_in_stage += 1
         return loss
 
-    def _losses(self, items: Sequence[int]) -> list[Tensor]:
-        schedule, device = self.schedule, self.devices.device
+    def _step_discriminator(self) -> None:
+        adversary = self.schedule.adversary
+        if adversary is None or self._opponent is None or self.discriminator is None:
+            return
+        _set_rate(self._opponent, adversary.rate.rate(self.step_in_stage))
+        parameters = list(self.discriminator.parameters())
+        self.devices.sum_gradients(parameters)
+        nn.utils.clip_grad_norm_(parameters, self.recipe.clip_gradient_norm)
+        self._opponent.step()
+
+    def _clear(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        if self._opponent is not None:
+            self._opponent.zero_grad(set_to_none=True)
+
+    def _losses(self, items: Sequence[int]) -> Iterator[Tensor]:
+        """Give the loss of the network, then that of its discriminator, if any."""
+        size, count = self.schedule.size_at(self.step_in_stage)
+        device = self.devices.device
         started = time.monotonic()
-        batch = self.data.batch(self.step, schedule.patch_size, items).to(device)
+        batch = self.data.batch(self.step, size, items).to(device)
         self._waited_seconds += time.monotonic() - started
-        noise = self._noise(schedule.batch)[list(items)].to(device)
+        noise = self._noise(count)[list(items)].to(device)
         with torch.autocast(
             device.type, self._dtype or torch.bfloat16, enabled=self._dtype is not None
         ):
-            return [self.stage.loss(batch, noise)]
+            loss = self.stage.loss(batch, noise)
+        yield loss
+        if self.discriminator is not None:
+            stage = cast("DiscriminatingStage", self.stage)
+            yield stage.discriminator_loss(batch, noise)
 
     def _noise(self, batch: int) -> Tensor:
         """Draw the diffusion noise of a step, (batch, ipr_length), one row a patch."""
@@ -210,22 +213,21 @@ class Trainer:
         kind = self.schedule.kind
         if kind != "ground_truth" and self.stage2 is None:
             self.stage2 = fuse(stage_two_from(self.stage1)).to(self.devices.device)
-        self.stage = self._build_stage(kind)
-        self.parameters = list(self.stage.parameters())
-        self.optimizer = torch.optim.Adam(
-            self.parameters,
-            lr=self.schedule.learning_rate,
-            betas=self.schedule.betas,
-            fused=True,
+        self.discriminator = discriminator_for(self.recipe, self.schedule)
+        self._opponent: torch.optim.Adam | None = None
+        if self.discriminator is not None and self.schedule.adversary is not None:
+            self.discriminator.to(self.devices.device)
+            rate = self.schedule.adversary.rate.rate(0)
+            self._opponent = adam(
+                self.discriminator.parameters(), rate, self.schedule.betas
+            )
+        self.stage = build_stage(
+            self.schedule, self.stage1, self.stage2, self.discriminator
         )
+        self.parameters = list(self.stage.parameters())
+        rate = self.schedule.rate_at(0)
+        self.optimizer = adam(self.parameters, rate, self.schedule.betas)
         self.ema: EMA[Any] = EMA(self.stage.network, self.recipe.ema_decay)
-
-    def _build_stage(self, kind: StageKind) -> Stage:
-        if self.stage2 is None:
-            return GroundTruthStage(self.stage1)
-        if kind == "estimation":
-            return EstimationStage(self.stage1, self.stage2)
-        return JointStage(self.stage1, self.stage2)
 
     def _leave_stage(self) -> None:
         """Go on with the averaged weights, which are better than the last ones."""
@@ -257,6 +259,8 @@ class Trainer:
             "ema": self.ema.network.state_dict(),
             "ema_updates": self.ema.updates,
             "optimizer": self.optimizer.state_dict(),
+            "discriminator": _state_of(self.discriminator),
+            "opponent": _state_of(self._opponent),
         }
         save_state(self.folder, state)
 
@@ -275,6 +279,9 @@ class Trainer:
         self.ema.network.load_state_dict(state["ema"])
         self.ema.updates = state["ema_updates"]
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.discriminator is not None and self._opponent is not None:
+            self.discriminator.load_state_dict(state["discriminator"])
+            self._opponent.load_state_dict(state["opponent"])
 
     def _is_validated(self) -> bool:
         plan = self.recipe.validation
@@ -320,12 +327,12 @@ class Trainer:
         return done
 
 
-def learning_rate(schedule: StageSchedule, step: int) -> float:
-    """Give the rate at a step of a stage: linear warm-up, then half a cosine."""
-    warmup = min(1.0, (step + 1) / (schedule.warmup_steps + 1))
-    progress = step / max(1, schedule.steps - 1)
-    span = schedule.learning_rate - schedule.final_learning_rate
-    cosine = (
-        schedule.final_learning_rate + span * (1 + math.cos(math.pi * progress)) / 2
-    )
-    return warmup * cosine
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _state_of(
+    part: nn.Module | torch.optim.Optimizer | None,
+) -> dict[str, Any] | None:
+    return None if part is None else part.state_dict()
