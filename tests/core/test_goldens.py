@@ -20,12 +20,21 @@ def test_inference_and_training_match_the_official_numbers(folder: Path) -> None
     rows = [*goldens.inference_rows(case), *goldens.training_rows(case)]
     assert len(rows) >= 20
     assert [row for row in rows if not row.passed] == []
+    steps = list(goldens.step_rows(case))
+    assert len(steps) == (0 if case.inpainting else 8)
+    assert [row for row in steps if not row.passed] == []
 
 
 def test_schedules_match() -> None:
     rows = list(goldens.schedule_rows())
     assert len(rows) == 4
     assert all(row.passed for row in rows)
+
+
+def test_learning_rates_in_force_match() -> None:
+    rows = list(goldens.rate_rows())
+    assert len(rows) == 9
+    assert [row for row in rows if not row.passed] == []
 
 
 def test_a_lightning_container_with_foreign_objects_gives_its_tensors() -> None:

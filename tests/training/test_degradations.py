@@ -78,3 +78,32 @@ def test_drawn_cameras_stay_in_their_ranges_and_normalise_to_model_units() -> No
         mapping = whole_image_mapping(cam, generator)
         ends = mapping.to_model(cam.expected(np.array([0.0, 1.0], np.float32)))
         assert -0.1 < ends[0] < ends[1] < 1.6
+
+
+def test_draws_are_those_that_the_shipped_model_was_trained_with() -> None:
+    generator = np.random.default_rng(5)
+    cam = draw_camera(CameraNoise(photons=(3, 500)), generator)
+    mapping = whole_image_mapping(cam, generator)
+    assert (cam.photons, cam.gain) == pytest.approx((184.3809270684, 0.5566624264))
+    assert (cam.read_noise, cam.offset) == pytest.approx((0.0739748143, 30.5684864))
+    assert cam.correlation_pixels == pytest.approx(0.4243788554)
+    assert (mapping.offset, mapping.scale) == pytest.approx((49.3764955, 107.5445686))
+
+
+def test_a_pair_is_in_the_model_units_of_one_camera() -> None:
+    generator = np.random.default_rng(6)
+    clean = np.linspace(0, 1, 3 * 64 * 64, dtype=np.float32).reshape(3, 64, 64)
+    ranges = CameraNoise(photons=(500, 500), bits=(16,), black_level=(0.05, 0.05))
+    pair = ranges.apply(clean, generator)
+    slope, offset = np.polyfit(clean.ravel(), pair.clean.ravel(), 1)
+    assert np.abs(pair.clean - slope * clean - offset).max() < 1e-5
+    # 4 electrons of read noise and at most 500 * 1.3 photons: under 27 of 500.
+    error = (pair.noisy - pair.clean) / slope
+    assert abs(error.mean()) < 5 * error.std() / np.sqrt(error.size)
+    assert 0 < error.std() < 27 / 500
+
+
+def test_light_that_a_blur_made_negative_is_no_error() -> None:
+    dark = np.full((1, 8, 8), -1e-7, np.float32)
+    pair = CameraNoise(background=(0, 0)).apply(dark, np.random.default_rng(7))
+    assert np.isfinite(pair.noisy).all()

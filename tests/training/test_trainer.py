@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 from diffir_training.cli import load_recipe
+from diffir_training.logs import Validated
 from diffir_training.recipe import Recipe
-from diffir_training.trainer import Trainer, learning_rate
+from diffir_training.trainer import Trainer
 from safetensors.torch import load_file
+from skimage.io import imread
 
 from diffir_core import load_model
 from diffir_core.errors import InputError
@@ -123,6 +125,61 @@ def test_images_that_are_not_there_are_named(recipe: Recipe, tmp_path: Path) -> 
 
 def test_learning_rate_warms_up_and_falls(recipe: Recipe) -> None:
     schedule = recipe.stages[0].replace(steps=1000, warmup_steps=100)
-    rates = [learning_rate(schedule, step) for step in range(1000)]
+    rates = [schedule.rate_at(step) for step in range(1000)]
     assert rates[0] < rates[50] < rates[100]
     assert rates[-1] == pytest.approx(schedule.final_learning_rate, rel=0.01)
+
+
+def test_a_stage_with_a_discriminator_trains_and_resumes(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    """Both sides, their optimisers and the KL distillation are in the checkpoint."""
+    model = recipe.model.replace(architecture="sr", scale=2, layer_norm="BiasFree")
+    noise = dict(kind="chain", steps=[dict(kind="binning"), dict(kind="camera")])
+    adversary = dict(kind="super_resolution")
+    stage = dict(patch_size=64, batch=2)
+    stages = [
+        stage | dict(kind="ground_truth", steps=2),
+        stage | dict(kind="estimation", steps=2, distillation="kl"),
+        stage | dict(kind="joint", steps=4, adversary=adversary),
+    ]
+    recipe = recipe.replace(
+        model=model, noise=noise, stages=stages, log_steps=1, checkpoint_steps=100
+    )
+    unbroken = load_file(Trainer(recipe, tmp_path / "unbroken").run())
+    started = Trainer(recipe, tmp_path / "stopped")
+    steps = started.train()
+    while started.step < 6:
+        next(steps)
+    steps.close()
+    assert started.discriminator is not None
+    weights = load_file(Trainer(recipe, tmp_path / "stopped", resume=True).run())
+    assert all(torch.equal(weights[key], unbroken[key]) for key in weights)
+
+
+def test_a_trained_stage_one_can_be_gone_on_from(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    Trainer(recipe.replace(stages=recipe.stages[:1]), tmp_path / "first").run()
+    start = tmp_path / "first" / "stage1.safetensors"
+    second = recipe.replace(start=start, stages=recipe.stages[1:])
+    assert load_model(Trainer(second, tmp_path / "second").run()).stage == 2
+    wider = recipe.replace(start=start, model=recipe.model.replace(dim=16))
+    with pytest.raises(InputError, match="not the recipe's model"):
+        Trainer(wider, tmp_path / "third")
+    with pytest.raises(InputError, match="start must name"):
+        recipe.replace(stages=recipe.stages[1:])
+
+
+def test_validation_keeps_the_best_and_shows_it(recipe: Recipe, tmp_path: Path) -> None:
+    validation = dict(steps=3, patches=2, patch_size=32, held_back_fraction=0.5)
+    recipe = recipe.replace(validation=validation)
+    events = []
+    Trainer(recipe, tmp_path / "run").run(events.append)
+    measured = [event for event in events if isinstance(event, Validated)]
+    assert [event.step for event in measured] == [3, 6, 9, 10, 12, 15, 16]
+    best = [event for event in measured if event.stage == "joint" and event.is_best]
+    assert best[-1].psnr_db == max(e.psnr_db for e in measured if e.stage == "joint")
+    assert load_model(tmp_path / "run" / "best.safetensors").stage == 2
+    preview = imread(tmp_path / "run" / "previews" / "00000016.png")
+    assert preview.shape == (2 * 32, 3 * 32)

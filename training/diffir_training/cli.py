@@ -13,7 +13,7 @@ from diffir_core.errors import InputError
 
 if TYPE_CHECKING:
     from diffir_training.recipe import Recipe
-    from diffir_training.trainer import StepDone
+    from diffir_training.trainer import Event
 
 
 def train(
@@ -35,8 +35,9 @@ def train(
     console = Console(stderr=True)
     plan = load_recipe(recipe, set_ or [])
     trainer = Trainer(plan, output or Path("runs") / plan.name, resume=resume)
+    console.quiet = not trainer.devices.is_first
     started_at = trainer.step
-    model = trainer.run(lambda done: console.print(_line(done, started_at)))
+    model = trainer.run(lambda event: console.print(_line(event, started_at)))
     console.print(f"Trained: {model}")
 
 
@@ -67,10 +68,18 @@ def _apply(values: dict[str, Any], change: str) -> None:
         raise InputError(f"The recipe has no value '{key}' to set.") from error
 
 
-def _line(done: StepDone, started_at: int) -> str:
-    rate = (done.step - started_at) / max(done.seconds, 1e-9)
-    left = (done.steps - done.step) / max(rate, 1e-9) / 60
+def _line(event: Event, started_at: int) -> str:
+    from diffir_training.logs import Validated
+
+    if isinstance(event, Validated):
+        best = "  best so far" if event.is_best else ""
+        return (
+            f"{event.stage} {event.step}  PSNR {event.psnr_db:.2f} dB (input "
+            f"{event.input_psnr_db:.2f})  SSIM {event.ssim:.4f}{best}"
+        )
+    rate = (event.step - started_at) / max(event.seconds, 1e-9)
+    left = (event.steps - event.step) / max(rate, 1e-9) / 60
     return (
-        f"{done.stage} {done.step}/{done.steps}  loss {done.loss:.4f}  "
-        f"{rate:.2f} steps/s  {left:.0f} min left"
+        f"{event.stage} {event.step}/{event.steps}  loss {event.loss:.4f}  "
+        f"{rate:.2f} steps/s  {left:.0f} min left  data {event.waiting_percent:.1f} %"
     )

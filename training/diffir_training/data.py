@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
 
 from diffir_core._base import FrozenConfig
 from diffir_core.errors import InputError
 from diffir_core.intensity import fit_mapping
-from diffir_training.degradations import CameraNoise, draw_camera, whole_image_mapping
+from diffir_training.batches import Batch
+from diffir_training.degradations import Degradation, Degraded
 
 _MAX_PLANES_PER_FILE = 8
 _CHANNEL_SIZES = (2, 3, 4)
@@ -40,14 +41,6 @@ class CleanPlane:
     downscale: tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Degraded and clean patches in model units, both (b, 1, size, size)."""
-
-    noisy: Tensor
-    clean: Tensor
-
-
 def load_sources(
     folder: Path, sources: tuple[CleanSource, ...]
 ) -> list[tuple[float, list[CleanPlane]]]:
@@ -67,6 +60,30 @@ def load_sources(
         ]
         loaded.append((source.weight, planes))
     return loaded
+
+
+Sources = list[tuple[float, list[CleanPlane]]]
+
+
+def split_sources(sources: Sources, held_back: float) -> tuple[Sources, Sources]:
+    """Keep some planes of every source apart: (for training, for validation).
+
+    The last ones are kept, which are those of the last files; a source of one plane is
+    for training alone.
+    """
+    training: Sources = []
+    validation: Sources = []
+    for weight, planes in sources:
+        count = max(1, round(held_back * len(planes))) if len(planes) > 1 else 0
+        training.append((weight, planes[: len(planes) - count]))
+        if count:
+            validation.append((weight, planes[-count:]))
+    if not validation:
+        raise InputError(
+            "Validation needs a source of two planes or more; add images, or leave "
+            "validation out of the recipe."
+        )
+    return training, validation
 
 
 def _read_planes(file: Path) -> list[NDArray[np.generic]]:
@@ -92,28 +109,23 @@ class PatchSampler:
     """
 
     sources: list[tuple[float, list[CleanPlane]]]
-    noise: CameraNoise
+    noise: Degradation
     seed: int
 
-    def batch(self, number: int, size: int, count: int) -> Batch:
-        """Draw `count` pairs of `size` x `size` pixels."""
+    def batch(self, number: int, size: int, items: Sequence[int]) -> Batch:
+        """Draw those pairs of batch `number` that `items` names."""
         pairs = [
             self._pair(np.random.default_rng((self.seed, number, i)), size)
-            for i in range(count)
+            for i in items
         ]
-        noisy, clean = (
-            torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True)
+        return Batch(
+            torch.from_numpy(np.stack([pair.noisy for pair in pairs])),
+            torch.from_numpy(np.stack([pair.clean for pair in pairs])),
         )
-        return Batch(noisy[:, None], clean[:, None])
 
-    def _pair(
-        self, generator: np.random.Generator, size: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _pair(self, generator: np.random.Generator, size: int) -> Degraded:
         clean = self._clean_patch(generator, size)
-        camera = draw_camera(self.noise, generator)
-        mapping = whole_image_mapping(camera, generator)
-        noisy = mapping.to_model(camera.expose(clean, generator))
-        return noisy, mapping.to_model(camera.expected(clean))
+        return self.noise.apply(clean[None], generator)
 
     def _clean_patch(
         self, generator: np.random.Generator, size: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,15 @@ from diffir_core._base import FrozenConfig
 from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
 from diffir_training.data import CleanSource
-from diffir_training.degradations import CameraNoise
+from diffir_training.degradations import CameraNoise, Degradation
+from diffir_training.devices import Precision
+from diffir_training.loss_weights import InpaintingWeights, SuperResolutionWeights
+from diffir_training.schedules import (
+    ConstantRate,
+    CosineRate,
+    ProgressiveSizes,
+    Schedule,
+)
 
 StageKind = Literal["ground_truth", "estimation", "joint"]
 
@@ -23,18 +31,105 @@ class DataConfig(FrozenConfig):
     sources: tuple[CleanSource, ...] = Field(min_length=1)
 
 
+class SuperResolutionAdversary(FrozenConfig):
+    """A U-Net that learns to tell restored images from real ones (SR's last stage)."""
+
+    kind: Literal["super_resolution"] = "super_resolution"
+    weights: SuperResolutionWeights = SuperResolutionWeights()
+    rate: Schedule = ConstantRate(learning_rate=1e-4)
+    """Learning rate of the discriminator."""
+    perceptual: Path | None = None
+    """Weights file of VGG19; None leaves the perceptual term out."""
+
+
+class InpaintingAdversary(FrozenConfig):
+    """A patch discriminator that learns to find filled holes (both stages)."""
+
+    kind: Literal["inpainting"] = "inpainting"
+    weights: InpaintingWeights = InpaintingWeights()
+    rate: Schedule = ConstantRate(learning_rate=1e-4)
+    """Learning rate of the discriminator."""
+    perceptual: Path | None = None
+    """Weights file of a dilated ResNet50; None leaves the perceptual term out."""
+
+
+Adversary = Annotated[
+    SuperResolutionAdversary | InpaintingAdversary, Field(discriminator="kind")
+]
+
+
 class StageSchedule(FrozenConfig):
     """A stretch of training with one patch size and a learning rate that falls."""
 
     kind: StageKind
     steps: int = Field(ge=1)
     patch_size: int = Field(64, ge=8, multiple_of=8)
-    """Height and width of a patch, in pixels."""
+    """Height and width of a patch, in pixels of the clean image."""
     batch: int = Field(4, ge=1)
+    """Patches a step, over all processes and pieces together."""
+    sizes: ProgressiveSizes | None = None
+    """Patch sizes and batches that change on the way, instead of the two above."""
     learning_rate: float = Field(4e-4, gt=0)
     final_learning_rate: float = Field(1e-6, gt=0)
     """The rate falls from the one to the other along half a cosine."""
     warmup_steps: int = Field(100, ge=0)
+    rate: Schedule | None = None
+    """Another learning rate instead of the cosine above."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of Adam."""
+    distillation: Literal["l1", "kl"] = "l1"
+    """Distance of the IPRs; the official code descends L1 alone."""
+    adversary: Adversary | None = None
+    """A discriminator to train against."""
+
+    @model_validator(mode="after")
+    def _adversary_fits(self) -> Self:
+        if self.adversary is None:
+            return self
+        if self.kind == "estimation":
+            raise ValueError("the estimation stage restores nothing; no adversary")
+        if self.kind == "ground_truth" and self.adversary.kind != "inpainting":
+            raise ValueError("the super_resolution adversary joins a joint stage")
+        return self
+
+    def rate_at(self, step: int) -> float:
+        """Give the learning rate at a step of this stage, counted from 0."""
+        cosine = CosineRate(
+            learning_rate=self.learning_rate,
+            final_learning_rate=self.final_learning_rate,
+            steps=self.steps,
+            warmup_steps=self.warmup_steps,
+        )
+        return (self.rate or cosine).rate(step)
+
+    def size_at(self, step: int) -> tuple[int, int]:
+        """Give patch size and batch at a step of this stage."""
+        return self.sizes.at(step) if self.sizes else (self.patch_size, self.batch)
+
+
+class ValidationConfig(FrozenConfig):
+    """What is measured on the way, on files that training does not see."""
+
+    steps: int = Field(500, ge=1)
+    """Steps between two measurements."""
+    held_back_fraction: float = Field(0.1, gt=0, lt=1)
+    """Of the planes of each source; at least one of each that has two."""
+    patches: int = Field(16, ge=1)
+    patch_size: int = Field(128, ge=16, multiple_of=8)
+
+
+class LoopConfig(FrozenConfig):
+    """How the steps are computed; what is learnt depends on it by rounding only."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Precision = "float32"
+    """Of products: 'auto' takes bfloat16 where a short probe finds it faster."""
+    micro_batch: int | None = Field(None, ge=1)
+    """Patches at once in one process; None is all. Less is taken if memory runs out."""
+    compile: bool = False
+    """Let PyTorch compile the networks; falls back to the usual way."""
+    tensorboard: bool = False
+    """Write curves for TensorBoard, too, if it is installed."""
 
 
 class Recipe(FrozenConfig):
@@ -43,14 +138,19 @@ class Recipe(FrozenConfig):
     name: str
     model: ModelConfig
     data: DataConfig
-    noise: CameraNoise = CameraNoise()
+    noise: Degradation = CameraNoise()
+    """What makes the degraded images of the clean ones."""
     stages: tuple[StageSchedule, ...] = Field(min_length=1)
+    start: Path | None = None
+    """A stage-1 model to go on from: fine-tuning, or stage 2 alone."""
     seed: int = 0
     ema_decay: float = Field(0.999, ge=0, lt=1)
     clip_gradient_norm: float = Field(1.0, gt=0)
     checkpoint_steps: int = Field(250, ge=1)
     """Steps between two checkpoints, from which an interrupted run goes on."""
     log_steps: int = Field(50, ge=1)
+    validation: ValidationConfig | None = None
+    loop: LoopConfig = LoopConfig()
     card: ModelCard | None = None
     """What the trained model says about itself."""
 
@@ -58,6 +158,16 @@ class Recipe(FrozenConfig):
     def _stages_in_order(self) -> Self:
         order = ("ground_truth", "estimation", "joint")
         ranks = [order.index(stage.kind) for stage in self.stages]
-        if ranks != sorted(ranks) or ranks[0] != 0:
+        if ranks != sorted(ranks):
             raise ValueError(f"stages must follow the order {', '.join(order)}")
+        if ranks[0] != 0 and self.start is None:
+            raise ValueError(
+                "the first stage must be ground_truth, or start must name a stage-1 "
+                "model"
+            )
         return self
+
+    def unchanging(self) -> str:
+        """Give, as YAML, what a resumed run must have in common with its start."""
+        fixed = self.model_copy(update={"loop": LoopConfig(), "card": None})
+        return fixed.to_yaml()

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from diffir_core.nn import DiffIRS1, DiffIRS2
-from diffir_training.data import Batch
-from diffir_training.losses import kd_l1, pixel_l1
+from diffir_training.batches import Batch
+from diffir_training.losses import Distance, kd_l1, pixel_l1
 
 
 class Stage(Protocol):
@@ -33,8 +33,11 @@ class Stage(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]:
         """Give the parameters that this stage trains."""
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Give the scalar loss of a batch; `generator` draws the diffusion noise."""
+    def loss(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Give the scalar loss of a batch under Gaussian noise (b, ipr_length)."""
+
+    def restored(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Give the restored patches (b, c, h, w), by `network` in this stage's role."""
 
 
 class GroundTruthStage:
@@ -47,36 +50,53 @@ class GroundTruthStage:
         """Give all parameters."""
         return self.network.parameters()
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+    def loss(self, batch: Batch, noise: Tensor) -> Tensor:
         """L1 of the restored image; there is no randomness."""
-        return pixel_l1(self.network(batch.noisy, batch.clean), batch.clean)
+        return pixel_l1(self.restore(batch, noise)[0], batch.clean)
+
+    def restore(self, batch: Batch, noise: Tensor) -> tuple[Tensor, None]:
+        """Give the restored image (b, c, h, w); there is nothing to distil."""
+        return self.network(batch.noisy, batch.clean), None
+
+    def restored(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Restore with the ground truth in view, as stage 1 does."""
+        return network(batch.noisy, batch.clean)  # type: ignore[no-any-return]
 
 
 class EstimationStage:
     """Stage 2, first phase: CPEN_S2 and the denoiser learn the stage-1 IPR (eq. 11)."""
 
-    def __init__(self, teacher: DiffIRS1, network: DiffIRS2) -> None:
+    def __init__(
+        self, teacher: DiffIRS1, network: DiffIRS2, distance: Distance = kd_l1
+    ) -> None:
         self.teacher = teacher.eval().requires_grad_(False)
-        self.network = network
+        self.network, self.distance = network, distance
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Give the parameters of CPEN_S2 and the denoiser."""
         yield from self.network.condition.parameters()
         yield from self.network.denoise.parameters()
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """L1 between the estimated and the stage-1 IPR."""
-        target, estimate = self.iprs(batch, generator)
-        return kd_l1(target, estimate)
+    def loss(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Give the distance of the estimated from the stage-1 IPR, L1 by default."""
+        target, estimate = self.iprs(batch, noise)
+        return self.distance(target, estimate)
 
-    def iprs(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def iprs(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Give the stage-1 IPR and its estimate, both (b, ipr_length)."""
         with torch.no_grad():
             target = self.teacher.extract_ipr(batch.noisy, batch.clean)
-            noise = torch.randn(target.shape, generator=generator).to(target)
-            x_T = self.network.diffusion.q_sample(target, noise)
+            x_T = self.network.diffusion.q_sample(target, noise.to(target))
         condition = self.network.extract_condition(batch.noisy)
         return target, self.network.reverse_chain(condition, x_T)[-1]
+
+    def restored(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Restore from the degraded patches alone, under one start noise for all."""
+        generator = torch.Generator().manual_seed(0)
+        length = self.network.config.ipr_length
+        noise = torch.randn((1, length), generator=generator)
+        noise = noise.expand(len(batch.noisy), -1).to(batch.noisy)
+        return network(batch.noisy, noise=noise)  # type: ignore[no-any-return]
 
 
 class JointStage(EstimationStage):
@@ -86,11 +106,15 @@ class JointStage(EstimationStage):
         """Give all parameters."""
         return self.network.parameters()
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """L1 of the restored image plus L1 of the IPR."""
-        target, estimate = self.iprs(batch, generator)
-        restored = self.network.G(batch.noisy, estimate)
-        return pixel_l1(restored, batch.clean) + kd_l1(target, estimate)
+    def loss(self, batch: Batch, noise: Tensor) -> Tensor:
+        """L1 of the restored image plus the distance of the IPRs."""
+        restored, distillation = self.restore(batch, noise)
+        return pixel_l1(restored, batch.clean) + distillation
+
+    def restore(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the restored image (b, c, h, w) and the L1 of its IPR."""
+        target, estimate = self.iprs(batch, noise)
+        return self.network.G(batch.noisy, estimate), self.distance(target, estimate)
 
 
 def stage_two_from(teacher: DiffIRS1) -> DiffIRS2:

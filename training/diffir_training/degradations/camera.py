@@ -10,25 +10,32 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import ndimage
 
-from diffir_core._base import FrozenConfig
 from diffir_core.intensity import IntensityMapping
+from diffir_training.degradations.base import (
+    DegradationBase,
+    Degraded,
+    NonNegativeRange,
+    PositiveRange,
+    Range,
+    log_uniform,
+)
 
-Range = tuple[float, float]
 
-
-class CameraNoise(FrozenConfig):
+class CameraNoise(DegradationBase):
     """Ranges that a Poisson-Gaussian camera is drawn from, one camera a patch.
 
     ``counts = gain * (Poisson(photons * (clean + background)) + read) + offset``,
     rounded and clipped to the camera's bits. `clean` is 0 at the background and 1 at
-    the bright end of its image.
+    the bright end of its image. Every channel is seen by the same camera; both images
+    of the pair are given in the model units that the camera's counts would have.
     """
 
-    photons: Range = (1.0, 600.0)
+    kind: Literal["camera"] = "camera"
+    photons: PositiveRange = (1.0, 600.0)
     """Photons at clean = 1; drawn uniformly on a logarithmic scale."""
-    background: Range = (0.0, 0.3)
+    background: NonNegativeRange = (0.0, 0.3)
     """Background light, as a fraction of clean = 1."""
-    read_noise: Range = (0.0, 4.0)
+    read_noise: NonNegativeRange = (0.0, 4.0)
     """Standard deviation of the read noise, in photons."""
     correlated_fraction: float = Field(0.15, ge=0, le=1)
     """How often the read noise is correlated between neighbours, as in some sCMOS."""
@@ -38,6 +45,14 @@ class CameraNoise(FrozenConfig):
     """Bit depths to choose from; a repeated one is chosen more often."""
     black_level: Range = (-0.03, 0.12)
     """Offset, as a fraction of the full scale of the camera; below 0 clips."""
+
+    def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
+        """Expose every channel once; the target is the mean of many exposures."""
+        camera = draw_camera(self, generator)
+        mapping = whole_image_mapping(camera, generator)
+        counts = np.stack([camera.expose(plane, generator) for plane in pair.noisy])
+        expected = camera.expected(pair.clean)
+        return Degraded(mapping.to_model(counts), mapping.to_model(expected))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,38 +77,47 @@ class Camera:
         self, clean: NDArray[np.float32], generator: np.random.Generator
     ) -> NDArray[np.float32]:
         """Take one noisy frame of a clean image: integer counts as float32."""
-        photons = generator.poisson(self.photons * (clean + self.background))
-        read = self._read_noise(clean.shape, generator)
+        # A blur before may leave values of -1e-9, but there is no negative light.
+        light = np.maximum(clean + self.background, 0)
+        photons = generator.poisson(self.photons * light)
+        read = self.read_noise * unit_noise(
+            clean.shape, self.correlation_pixels, generator
+        )
         counts = self.gain * (photons + read) + self.offset
         for _ in range(self.hot_pixels):
             row, column = (generator.integers(0, size) for size in clean.shape)
             counts[row, column] += generator.uniform(0.3, 1.0) * self.full_scale
-        return np.clip(np.rint(counts), 0, self.full_scale).astype(np.float32)
+        counts = np.clip(np.rint(counts), 0, self.full_scale)
+        return np.asarray(counts, dtype=np.float32)
 
     def noise_std(self, clean: float) -> float:
         """Give the standard deviation of the counts where the image has this value."""
         variance = self.photons * (clean + self.background) + self.read_noise**2
         return float(self.gain * np.sqrt(variance))
 
-    def _read_noise(
-        self, shape: tuple[int, ...], generator: np.random.Generator
-    ) -> NDArray[np.float64]:
-        noise = generator.standard_normal(shape)
-        if self.correlation_pixels > 0:
-            noise = ndimage.gaussian_filter(noise, self.correlation_pixels, mode="wrap")
-            noise /= noise.std()
-        return noise * self.read_noise
+
+def unit_noise(
+    shape: tuple[int, ...], correlation_pixels: float, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw Gaussian noise of mean 0 and deviation 1, blurred by so many pixels.
+
+    Blurring white noise by a Gaussian of s pixels gives neighbours the correlation
+    exp(-1 / (4 s^2)), where s is large enough for a Gaussian to be sampled well.
+    """
+    noise = generator.standard_normal(shape)
+    if correlation_pixels > 0:
+        noise = ndimage.gaussian_filter(noise, correlation_pixels, mode="wrap")
+        noise /= noise.std()
+    return noise
 
 
 def draw_camera(ranges: CameraNoise, generator: np.random.Generator) -> Camera:
     """Draw one camera from the ranges."""
-    photons = _log_uniform(ranges.photons, generator)
+    photons = log_uniform(ranges.photons, generator)
     background = generator.uniform(*ranges.background)
     bits = int(generator.choice(ranges.bits))
     full_scale = 2**bits - 1
-    exposure = (
-        generator.uniform(0.3, 1.0) if bits < 16 else generator.uniform(0.02, 0.8)
-    )
+    gain = draw_gain(photons * (1 + background), bits, generator)
     correlated = generator.random() < ranges.correlated_fraction
     hot = generator.random() < ranges.hot_pixel_fraction
     return Camera(
@@ -102,10 +126,21 @@ def draw_camera(ranges: CameraNoise, generator: np.random.Generator) -> Camera:
         read_noise=generator.uniform(*ranges.read_noise) * generator.random(),
         correlation_pixels=generator.uniform(0.4, 0.9) if correlated else 0.0,
         hot_pixels=int(generator.integers(1, 6)) if hot else 0,
-        gain=exposure * full_scale / (photons * (1 + background)),
+        gain=gain,
         offset=generator.uniform(*ranges.black_level) * full_scale,
         full_scale=full_scale,
     )
+
+
+def draw_gain(photons: float, bits: int, generator: np.random.Generator) -> float:
+    """Draw counts per photon, such that so many photons fill part of the full scale.
+
+    Cameras of 16 bits are rarely filled; those of 8 are set until they nearly are.
+    """
+    exposure = (
+        generator.uniform(0.3, 1.0) if bits < 16 else generator.uniform(0.02, 0.8)
+    )
+    return float(exposure * (2**bits - 1) / photons)
 
 
 def whole_image_mapping(
@@ -120,9 +155,5 @@ def whole_image_mapping(
     low = background - generator.uniform(0.0, 2.5) * camera.noise_std(0.0)
     peak = background + camera.gain * camera.photons
     high = peak + generator.uniform(0.0, 2.5) * camera.noise_std(1.0)
-    scale = (high - max(low, 0.0)) * _log_uniform((0.7, 1.4), generator)
+    scale = (high - max(low, 0.0)) * log_uniform((0.7, 1.4), generator)
     return IntensityMapping(offset=max(low, 0.0), scale=scale)
-
-
-def _log_uniform(bounds: Range, generator: np.random.Generator) -> float:
-    return float(np.exp(generator.uniform(*np.log(bounds))))

@@ -1,0 +1,164 @@
+"""Training steps a second: ours against the plain eager float32 loop.
+
+    python benchmarks/training.py [--device cuda] [--precision auto] [--quick]
+
+The same network, batch and loss. Plain: the modules of `diffir_core.nn`, Adam as it
+comes, eager float32, which is what the official code runs. Ours: the trainer, with its
+data, averaging and clipping. Both run in turn, A B A B, in one process; ratios are
+medians of the pairs. Peak memory is that of processes of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+import torch
+from diffir_training.losses import pixel_l1
+from diffir_training.recipe import Recipe
+from diffir_training.trainer import Trainer
+
+from diffir_core.nn import DiffIRS1
+
+SMALL = dict(dim=16, num_blocks=(1, 2, 3, 3), num_refinement_blocks=1, n_encoder_res=2)
+FULL: dict[str, Any] = {}
+CASES = {"small": (SMALL, 64, 4), "full": (FULL, 64, 2)}
+"""Network, patch size, batch."""
+
+
+def recipe_for(name: str, folder: Path, device: str, precision: str) -> Recipe:
+    """Give a recipe of stage 1 on a synthetic image."""
+    network, size, batch = CASES[name]
+    image = np.random.default_rng(0).gamma(2, 500, (512, 512)).astype(np.uint16)
+    tifffile.imwrite(folder / "clean.tif", image)
+    return Recipe.parse(
+        dict(
+            name=name,
+            model=dict(in_channels=1, out_channels=1, **network),
+            data=dict(folder=folder, sources=[dict(pattern="*.tif")]),
+            stages=[
+                dict(kind="ground_truth", steps=10**6, patch_size=size, batch=batch)
+            ],
+            loop=dict(device=device, precision=precision),
+            checkpoint_steps=10**6,
+        )
+    )
+
+
+def our_step(trainer: Trainer) -> Callable[[], Any]:
+    """Give a step of the trainer, data and all."""
+    steps = trainer.train()
+    return lambda: next(steps)
+
+
+def plain_step(trainer: Trainer) -> Callable[[], Any]:
+    """Give a step of the plain loop, on a batch that is there already."""
+    schedule, device = trainer.schedule, trainer.devices.device
+    torch.manual_seed(0)
+    network = DiffIRS1(trainer.recipe.model).to(device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-4)
+    average = copy.deepcopy(network)
+    batch = trainer.data.batch(0, schedule.patch_size, range(schedule.batch))
+    batch = batch.to(device)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        pixel_l1(network(batch.noisy, batch.clean), batch.clean).backward()
+        optimizer.step()
+        with torch.no_grad():
+            for mean, parameter in zip(
+                average.parameters(), network.parameters(), strict=True
+            ):
+                mean.mul_(0.999).add_(parameter, alpha=0.001)
+
+    return step
+
+
+def seconds(call: Callable[[], Any], steps: int, device: torch.device) -> float:
+    """Time some steps."""
+    started = time.perf_counter()
+    for _ in range(steps):
+        call()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - started) / steps
+
+
+def measure(name: str, device: str, precision: str, pairs: int) -> dict[str, Any]:
+    """Time both loops in turn."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        recipe = recipe_for(name, folder, device, precision)
+        trainer = Trainer(recipe, folder / "run")
+        plain, ours = plain_step(trainer), our_step(trainer)
+        where = trainer.devices.device
+        times = [
+            (seconds(plain, 4, where), seconds(ours, 4, where))
+            for _ in range(pairs + 1)
+        ][1:]
+        return {
+            "network": name,
+            "plain": 1 / statistics.median(a for a, _ in times),
+            "ours": 1 / statistics.median(b for _, b in times),
+            "ratio": statistics.median(a / b for a, b in times),
+            "range": [min(a / b for a, b in times), max(a / b for a, b in times)],
+        }
+
+
+MEMORY = """
+import sys, tempfile
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+import training
+with tempfile.TemporaryDirectory() as temporary:
+    recipe = training.recipe_for({name!r}, Path(temporary), "cpu", "float32")
+    trainer = training.Trainer(recipe, Path(temporary) / "run")
+    step = (training.plain_step if {plain} else training.our_step)(trainer)
+    for _ in range(3):
+        step()
+    with open("/proc/self/status") as file:
+        print(next(int(x.split()[1]) for x in file if x.startswith("VmHWM")) / 1e3)
+"""
+
+
+def peak_mb(name: str, *, plain: bool) -> float:
+    """Give the peak of a process that trains."""
+    code = MEMORY.format(folder=str(Path(__file__).parent), name=name, plain=plain)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="float32", help="or bfloat16, auto")
+    parser.add_argument("--quick", action="store_true", help="the small network only")
+    arguments = parser.parse_args()
+    print("| network | plain, steps/s | ours | times as fast | plain, MB | ours, MB |")
+    print("|---|---|---|---|---|---|")
+    for name in ("small",) if arguments.quick else CASES:
+        row = measure(name, arguments.device, arguments.precision, pairs=7)
+        low, high = row["range"]
+        plain, ours = (peak_mb(name, plain=p) for p in (True, False))
+        print(
+            f"| {name} | {row['plain']:.2f} | {row['ours']:.2f} | "
+            f"{row['ratio']:.2f} ({low:.2f}-{high:.2f}) | {plain:.0f} | {ours:.0f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

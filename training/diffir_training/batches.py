@@ -1,0 +1,34 @@
+"""What a step of training sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Degraded and clean patches in model units, both (b, c, h, w) float32."""
+
+    noisy: Tensor
+    clean: Tensor
+
+    def some(self, items: Sequence[int]) -> Self:
+        """Give some of the patches."""
+        chosen = list(items)
+        return type(self)(self.noisy[chosen], self.clean[chosen])
+
+    def to(self, device: torch.device) -> Self:
+        """Give the batch on a device."""
+        return type(self)(self.noisy.to(device), self.clean.to(device))
+
+
+class BatchSource(Protocol):
+    """Where batches come from: the same number gives the same batch, in any order."""
+
+    def batch(self, number: int, size: int, items: Sequence[int]) -> Batch:
+        """Give those patches of batch `number` that `items` names, `size` pixels."""

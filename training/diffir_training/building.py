@@ -1,0 +1,103 @@
+"""From a recipe's values to networks, stages and optimisers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from torch import nn
+
+from diffir_core.checkpoint import load_model
+from diffir_core.errors import InputError
+from diffir_core.nn import DiffIRS1, DiffIRS2
+from diffir_training.adversarial_stages import AdversarialStage, InpaintingStage
+from diffir_training.discriminators import PatchDiscriminator, UNetDiscriminator
+from diffir_training.losses import Distance, kd_kl, kd_l1
+from diffir_training.perceptual import ResNetLoss, VGGLoss
+from diffir_training.recipe import Adversary, Recipe, StageSchedule
+from diffir_training.stages import (
+    EstimationStage,
+    GroundTruthStage,
+    JointStage,
+    Stage,
+)
+
+_DISTANCES: dict[str, Distance] = {"l1": kd_l1, "kl": kd_kl}
+
+
+def first_network(recipe: Recipe) -> DiffIRS1:
+    """Give the stage-1 network that a run begins with, new or trained before."""
+    if recipe.start is None:
+        return DiffIRS1(recipe.model)
+    model = load_model(recipe.start)
+    if not isinstance(model.network, DiffIRS1):
+        raise InputError(
+            f"start names {recipe.start}, a stage-2 model; a run goes on from a "
+            "stage-1 file, which a training leaves beside it."
+        )
+    if model.config != recipe.model:
+        raise InputError(
+            f"The network of {recipe.start} is not the recipe's model; copy its "
+            "configuration into the recipe."
+        )
+    return model.network.requires_grad_(True)
+
+
+def discriminator_for(recipe: Recipe, schedule: StageSchedule) -> nn.Module | None:
+    """Give a new discriminator if the stage trains against one."""
+    if schedule.adversary is None:
+        return None
+    channels = recipe.model.out_channels
+    if schedule.adversary.kind == "inpainting":
+        return PatchDiscriminator(channels)
+    return UNetDiscriminator(channels)
+
+
+def build_stage(
+    schedule: StageSchedule,
+    stage1: DiffIRS1,
+    stage2: DiffIRS2 | None,
+    discriminator: nn.Module | None,
+) -> Stage:
+    """Give the stage of a schedule."""
+    plain: GroundTruthStage | EstimationStage
+    if stage2 is None:
+        plain = GroundTruthStage(stage1)
+    else:
+        kind = EstimationStage if schedule.kind == "estimation" else JointStage
+        plain = kind(stage1, stage2, _DISTANCES[schedule.distillation])
+    if schedule.adversary is None or discriminator is None:
+        return plain
+    return _against(schedule.adversary, plain, discriminator)
+
+
+def _against(
+    adversary: Adversary,
+    plain: GroundTruthStage | EstimationStage,
+    discriminator: nn.Module,
+) -> Stage:
+    device = next(discriminator.parameters()).device
+    path = adversary.perceptual
+    if adversary.kind == "inpainting":
+        return InpaintingStage(
+            cast("GroundTruthStage | JointStage", plain),
+            cast("PatchDiscriminator", discriminator),
+            ResNetLoss.from_file(path).to(device) if path else None,
+            adversary.weights,
+        )
+    return AdversarialStage(
+        cast("JointStage", plain),
+        cast("UNetDiscriminator", discriminator),
+        VGGLoss.from_file(path).to(device) if path else None,
+        adversary.weights,
+    )
+
+
+def adam(
+    parameters: Iterable[nn.Parameter],
+    learning_rate: float,
+    betas: tuple[float, float],
+) -> torch.optim.Adam:
+    """Give Adam, fused: one pass over memory instead of ten."""
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=betas, fused=True)

@@ -1,0 +1,87 @@
+"""Every way in which training spoils a clean image, each a config with its ranges.
+
+``config.apply(clean, generator)`` gives a `Degraded` pair. Images are float32,
+(channels, y, x). In microscopy 0 is the background and 1 the bright end; photographs
+lie in [0, 1]. In a chain the order is that of nature: bleaching, optics, binning, then
+the camera, whose pair is in model units, then masks.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import numpy as np
+from pydantic import Field
+
+from diffir_training.degradations.base import DegradationBase, Degraded
+from diffir_training.degradations.bleaching import Bleaching, bleaching_factors
+from diffir_training.degradations.camera import (
+    Camera,
+    CameraNoise,
+    draw_camera,
+    whole_image_mapping,
+)
+from diffir_training.degradations.compression import JpegCompression
+from diffir_training.degradations.masking import Inpainting, SensorDefects
+from diffir_training.degradations.optics import Binning, GaussianBlur, MeasuredPsfBlur
+from diffir_training.degradations.real_esrgan import RealEsrgan
+from diffir_training.degradations.resizing import BicubicDownscale
+from diffir_training.degradations.scmos import ScmosNoise
+
+
+class Chain(DegradationBase):
+    """Several degradations, one after the other.
+
+    The first makes `noisy` of the image, each further one makes it worse. The target
+    is blurred, shrunk or made noisy by none; it only follows into other units.
+    """
+
+    kind: Literal["chain"] = "chain"
+    steps: tuple[Degradation, ...] = Field(min_length=1)
+
+    def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
+        """Apply every step to the pair that the one before gave."""
+        for step in self.steps:
+            pair = step.degrade(pair, generator)
+        return pair
+
+
+Degradation: TypeAlias = Annotated[
+    CameraNoise
+    | ScmosNoise
+    | GaussianBlur
+    | MeasuredPsfBlur
+    | Binning
+    | Bleaching
+    | JpegCompression
+    | BicubicDownscale
+    | RealEsrgan
+    | Inpainting
+    | SensorDefects
+    | Chain,
+    Field(discriminator="kind"),
+]
+"""Any degradation; in YAML its `kind` says which."""
+
+Chain.model_rebuild()
+
+__all__ = [
+    "BicubicDownscale",
+    "Binning",
+    "Bleaching",
+    "Camera",
+    "CameraNoise",
+    "Chain",
+    "Degradation",
+    "Degraded",
+    "GaussianBlur",
+    "Inpainting",
+    "JpegCompression",
+    "MeasuredPsfBlur",
+    "RealEsrgan",
+    "ScmosNoise",
+    "SensorDefects",
+    "bleaching_factors",
+    "draw_camera",
+    "whole_image_mapping",
+]
