@@ -50,6 +50,24 @@ def test_a_killed_run_resumes_to_the_very_same_weights(
     assert all(torch.equal(weights[key], unbroken[key]) for key in weights)
 
 
+def test_a_run_stopped_after_every_step_ends_with_the_same_weights(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = recipe.replace(
+        validation=dict(steps=3, patches=1, patch_size=32, held_back_fraction=0.5)
+    )
+    unbroken = load_file(Trainer(recipe, tmp_path / "unbroken").run())
+    trainer = Trainer(recipe, tmp_path / "stopped")
+    while trainer.step < trainer.steps:
+        steps = trainer.train()
+        for _ in range(2):  # In the middle of the news of a step, too.
+            next(steps, None)
+        steps.close()
+        trainer = Trainer(recipe, tmp_path / "stopped", resume=True)
+    weights = load_file(trainer.result)
+    assert all(torch.equal(weights[key], unbroken[key]) for key in weights)
+
+
 def _kill_after_first_checkpoint(recipe_file: Path, folder: Path) -> None:
     """Train in a process of its own, and kill it in the middle."""
     code = (
@@ -152,7 +170,7 @@ def test_a_stage_with_a_discriminator_trains_and_resumes(
     while started.step < 6:
         next(steps)
     steps.close()
-    assert started.discriminator is not None
+    assert started.learner.discriminator is not None
     weights = load_file(Trainer(recipe, tmp_path / "stopped", resume=True).run())
     assert all(torch.equal(weights[key], unbroken[key]) for key in weights)
 

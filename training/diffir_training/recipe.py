@@ -126,8 +126,6 @@ class LoopConfig(FrozenConfig):
     """Of products: 'auto' takes bfloat16 where a short probe finds it faster."""
     micro_batch: int | None = Field(None, ge=1)
     """Patches at once in one process; None is all. Less is taken if memory runs out."""
-    compile: bool = False
-    """Let PyTorch compile the networks; falls back to the usual way."""
     tensorboard: bool = False
     """Write curves for TensorBoard, too, if it is installed."""
 

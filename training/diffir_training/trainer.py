@@ -8,30 +8,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
 
 from diffir_core.checkpoint import save_model
 from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS2
-from diffir_training.adversarial_stages import DiscriminatingStage
 from diffir_training.batches import Batch, BatchSource
-from diffir_training.building import (
-    adam,
-    build_stage,
-    discriminator_for,
-    first_network,
-)
+from diffir_training.building import first_network
 from diffir_training.data import PatchSampler, load_sources, split_sources
-from diffir_training.devices import Devices, autocast_dtype, find_devices
-from diffir_training.ema import EMA
+from diffir_training.devices import Devices, find_devices
 from diffir_training.fused import fuse
+from diffir_training.learner import Learner
 from diffir_training.logs import RunLog, StepDone, Validated
-from diffir_training.microbatch import MicroBatches
 from diffir_training.recipe import Recipe, StageSchedule
 from diffir_training.stages import stage_two_from
 from diffir_training.state import NAME, load_state, save_state
@@ -72,10 +63,8 @@ class Trainer:
         self.stage2: DiffIRS2 | None = None
         self.position, self.step_in_stage, self.step = 0, 0, 0
         self.best_psnr_db = -math.inf
-        self._micro = MicroBatches(recipe.loop.micro_batch)
-        self._dtype = autocast_dtype(recipe.loop.precision, self.devices.device)
         self._log = RunLog(folder, tensorboard=recipe.loop.tensorboard)
-        self._waited_seconds = 0.0
+        self._reported_at = 0.0
         self._enter_stage()
         if (folder / NAME).exists():
             self._load()
@@ -131,107 +120,44 @@ class Trainer:
         started, losses = time.monotonic(), []
         try:
             while self.position < len(self.recipe.stages):
-                losses.append(self._take_step())
+                losses.append(self.learner.step(self.step, self.step_in_stage))
+                self.step, self.step_in_stage = self.step + 1, self.step_in_stage + 1
                 finished = self.step_in_stage == self.schedule.steps
-                if self.step % self.recipe.log_steps == 0 or finished:
-                    yield self._report(losses, time.monotonic() - started)
-                    losses.clear()
-                if self._held_back and (self._is_validated() or finished):
-                    yield self._validate()
+                news = self._news(losses, time.monotonic() - started)
                 if finished:
                     self._leave_stage()
                 if finished or self.step % self.recipe.checkpoint_steps == 0:
                     self._save()
                 yield None
+                yield from news
         except GeneratorExit:
             self._save()
             raise
         finally:
             self._log.close()
 
-    def _take_step(self) -> float:
-        schedule = self.schedule
-        rate = schedule.rate_at(self.step_in_stage)
-        _set_rate(self.optimizer, rate)
-        _, batch = schedule.size_at(self.step_in_stage)
-        totals = self._micro.accumulate(
-            self.devices.own(range(batch)), batch, self._losses, self._clear
-        )
-        self.devices.sum_gradients(self.parameters)
-        loss = self.devices.sum(totals[0] if totals else 0.0)
-        if not math.isfinite(loss):
-            raise InputError(
-                f"The loss is {loss} at step {self.step}; lower the learning "
-                f"rate ({rate:g}) and resume from the last checkpoint."
-            )
-        nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip_gradient_norm)
-        self.optimizer.step()
-        self._step_discriminator()
-        self.ema.update(self.stage.network)
-        self.step += 1
-        self.step_in_stage += 1
-        return loss
-
-    def _step_discriminator(self) -> None:
-        adversary = self.schedule.adversary
-        if adversary is None or self._opponent is None or self.discriminator is None:
-            return
-        _set_rate(self._opponent, adversary.rate.rate(self.step_in_stage))
-        parameters = list(self.discriminator.parameters())
-        self.devices.sum_gradients(parameters)
-        nn.utils.clip_grad_norm_(parameters, self.recipe.clip_gradient_norm)
-        self._opponent.step()
-
-    def _clear(self) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
-        if self._opponent is not None:
-            self._opponent.zero_grad(set_to_none=True)
-
-    def _losses(self, items: Sequence[int]) -> Iterator[Tensor]:
-        """Give the loss of the network, then that of its discriminator, if any."""
-        size, count = self.schedule.size_at(self.step_in_stage)
-        device = self.devices.device
-        started = time.monotonic()
-        batch = self.data.batch(self.step, size, items).to(device)
-        self._waited_seconds += time.monotonic() - started
-        noise = self._noise(count)[list(items)].to(device)
-        with torch.autocast(
-            device.type, self._dtype or torch.bfloat16, enabled=self._dtype is not None
-        ):
-            loss = self.stage.loss(batch, noise)
-        yield loss
-        if self.discriminator is not None:
-            stage = cast("DiscriminatingStage", self.stage)
-            yield stage.discriminator_loss(batch, noise)
-
-    def _noise(self, batch: int) -> Tensor:
-        """Draw the diffusion noise of a step, (batch, ipr_length), one row a patch."""
-        generator = torch.Generator().manual_seed(self.recipe.seed + self.step)
-        return torch.randn((batch, self.recipe.model.ipr_length), generator=generator)
+    def _news(self, losses: list[float], seconds: float) -> list[Event]:
+        """Report and validate if it is time to."""
+        finished = self.step_in_stage == self.schedule.steps
+        news: list[Event] = []
+        if self.step % self.recipe.log_steps == 0 or finished:
+            news.append(self._report(losses, seconds))
+            losses.clear()
+        if self._held_back and (self._is_validated() or finished):
+            news.append(self._validate())
+        return news
 
     def _enter_stage(self) -> None:
         kind = self.schedule.kind
         if kind != "ground_truth" and self.stage2 is None:
             self.stage2 = fuse(stage_two_from(self.stage1)).to(self.devices.device)
-        self.discriminator = discriminator_for(self.recipe, self.schedule)
-        self._opponent: torch.optim.Adam | None = None
-        if self.discriminator is not None and self.schedule.adversary is not None:
-            self.discriminator.to(self.devices.device)
-            rate = self.schedule.adversary.rate.rate(0)
-            self._opponent = adam(
-                self.discriminator.parameters(), rate, self.schedule.betas
-            )
-        self.stage = build_stage(
-            self.schedule, self.stage1, self.stage2, self.discriminator
+        networks = self.stage1, self.stage2
+        self.learner = Learner(
+            self.recipe, self.schedule, networks, self.data, self.devices
         )
-        self.parameters = list(self.stage.parameters())
-        rate = self.schedule.rate_at(0)
-        self.optimizer = adam(self.parameters, rate, self.schedule.betas)
-        self.ema: EMA[Any] = EMA(self.stage.network, self.recipe.ema_decay)
 
     def _leave_stage(self) -> None:
-        """Go on with the averaged weights, which are better than the last ones."""
-        self.stage.network.load_state_dict(self.ema.network.state_dict())
+        self.learner.keep_average()
         self._export(self.result)
         self.position, self.step_in_stage = self.position + 1, 0
         if self.position < len(self.recipe.stages):
@@ -240,7 +166,7 @@ class Trainer:
 
     def _export(self, path: Path) -> None:
         if self.devices.is_first:
-            save_model(path, self.ema.network, card=self.recipe.card)
+            save_model(path, self.learner.ema.network, card=self.recipe.card)
 
     def _save(self) -> None:
         if not self.devices.is_first:
@@ -256,11 +182,7 @@ class Trainer:
             "best_psnr_db": self.best_psnr_db,
             "stage1": self.stage1.state_dict(),
             "stage2": self.stage2.state_dict() if self.stage2 else None,
-            "ema": self.ema.network.state_dict(),
-            "ema_updates": self.ema.updates,
-            "optimizer": self.optimizer.state_dict(),
-            "discriminator": _state_of(self.discriminator),
-            "opponent": _state_of(self._opponent),
+            **self.learner.state(),
         }
         save_state(self.folder, state)
 
@@ -276,20 +198,15 @@ class Trainer:
         self._enter_stage()
         if self.stage2 is not None:
             self.stage2.load_state_dict(state["stage2"])
-        self.ema.network.load_state_dict(state["ema"])
-        self.ema.updates = state["ema_updates"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.discriminator is not None and self._opponent is not None:
-            self.discriminator.load_state_dict(state["discriminator"])
-            self._opponent.load_state_dict(state["opponent"])
+        self.learner.load(state)
 
     def _is_validated(self) -> bool:
         plan = self.recipe.validation
         return plan is not None and self.step % plan.steps == 0
 
     def _validate(self) -> Validated:
-        network = self.ema.network
-        quality = validate(self.stage, network, self._held_back)
+        network = self.learner.ema.network
+        quality = validate(self.learner.stage, network, self._held_back)
         best = quality.psnr_db > self.best_psnr_db
         if best:
             self.best_psnr_db = quality.psnr_db
@@ -305,14 +222,14 @@ class Trainer:
         if self.devices.is_first:
             self._log.validated(event)
             preview = self.folder / "previews" / f"{self.step:08d}.png"
-            save_preview(self.stage, network, self._held_back[0], preview)
+            save_preview(self.learner.stage, network, self._held_back[0], preview)
         return event
 
     def _report(self, losses: list[float], seconds: float) -> StepDone:
-        rate = self.optimizer.param_groups[0]["lr"]
+        rate = self.learner.optimizer.param_groups[0]["lr"]
         loss = sum(losses) / len(losses)
-        waited, self._waited_seconds = self._waited_seconds, 0.0
-        since, self._reported_at = seconds - getattr(self, "_reported_at", 0.0), seconds
+        waited, self.learner.waited_seconds = self.learner.waited_seconds, 0.0
+        since, self._reported_at = seconds - self._reported_at, seconds
         done = StepDone(
             self.schedule.kind,
             self.step,
@@ -325,14 +242,3 @@ class Trainer:
         if self.devices.is_first:
             self._log.step(done)
         return done
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
-def _state_of(
-    part: nn.Module | torch.optim.Optimizer | None,
-) -> dict[str, Any] | None:
-    return None if part is None else part.state_dict()

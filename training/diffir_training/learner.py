@@ -1,0 +1,147 @@
+"""What learns during one stage: networks, optimisers and the average of the weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from diffir_core.errors import InputError
+from diffir_core.nn import DiffIRS1, DiffIRS2
+from diffir_training.adversarial_stages import DiscriminatingStage
+from diffir_training.batches import BatchSource
+from diffir_training.building import adam, build_stage, discriminator_for
+from diffir_training.devices import Devices, autocast_dtype
+from diffir_training.ema import EMA
+from diffir_training.microbatch import MicroBatches
+from diffir_training.recipe import Recipe, StageSchedule
+
+
+class Learner:
+    """One stage of a recipe on its way; a step depends on its numbers alone."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        schedule: StageSchedule,
+        networks: tuple[DiffIRS1, DiffIRS2 | None],
+        data: BatchSource,
+        devices: Devices,
+    ) -> None:
+        self._recipe, self.schedule = recipe, schedule
+        self._data, self._devices = data, devices
+        self._micro = MicroBatches(recipe.loop.micro_batch)
+        self._dtype = autocast_dtype(recipe.loop.precision, devices.device)
+        self.waited_seconds = 0.0
+        self.discriminator = discriminator_for(recipe, schedule)
+        self._opponent: torch.optim.Adam | None = None
+        if self.discriminator is not None and schedule.adversary is not None:
+            self.discriminator.to(devices.device)
+            rate = schedule.adversary.rate.rate(0)
+            self._opponent = adam(self.discriminator.parameters(), rate, schedule.betas)
+        self.stage = build_stage(schedule, *networks, self.discriminator)
+        self._parameters = list(self.stage.parameters())
+        self.optimizer = adam(self._parameters, schedule.rate_at(0), schedule.betas)
+        self.ema: EMA[Any] = EMA(self.stage.network, recipe.ema_decay)
+
+    def step(self, number: int, step_in_stage: int) -> float:
+        """Take a step: batch `number` of the run; give its loss."""
+        rate = self.schedule.rate_at(step_in_stage)
+        _set_rate(self.optimizer, rate)
+        size, count = self.schedule.size_at(step_in_stage)
+        noise = self._noise(number, count)
+
+        def losses(items: Sequence[int]) -> Iterator[Tensor]:
+            return self._losses(number, size, items, noise)
+
+        totals = self._micro.accumulate(
+            self._devices.own(range(count)), count, losses, self._clear
+        )
+        self._devices.sum_gradients(self._parameters)
+        loss = self._devices.sum(totals[0] if totals else 0.0)
+        if not math.isfinite(loss):
+            raise InputError(
+                f"The loss is {loss} at step {number}; lower the learning "
+                f"rate ({rate:g}) and resume from the last checkpoint."
+            )
+        nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip_gradient_norm)
+        self.optimizer.step()
+        self._step_discriminator(step_in_stage)
+        self.ema.update(self.stage.network)
+        return loss
+
+    def _losses(
+        self, number: int, size: int, items: Sequence[int], noise: Tensor
+    ) -> Iterator[Tensor]:
+        """Give the loss of the network, then that of its discriminator, if any."""
+        device = self._devices.device
+        started = time.monotonic()
+        batch = self._data.batch(number, size, items).to(device)
+        self.waited_seconds += time.monotonic() - started
+        own = noise[list(items)].to(device)
+        with torch.autocast(
+            device.type, self._dtype or torch.bfloat16, enabled=self._dtype is not None
+        ):
+            loss = self.stage.loss(batch, own)
+        yield loss
+        if self.discriminator is not None:
+            stage = cast("DiscriminatingStage", self.stage)
+            yield stage.discriminator_loss(batch, own)
+
+    def _noise(self, number: int, count: int) -> Tensor:
+        """Draw the diffusion noise of a step, (count, ipr_length), one row a patch."""
+        generator = torch.Generator().manual_seed(self._recipe.seed + number)
+        return torch.randn((count, self._recipe.model.ipr_length), generator=generator)
+
+    def _step_discriminator(self, step_in_stage: int) -> None:
+        adversary = self.schedule.adversary
+        if adversary is None or self._opponent is None or self.discriminator is None:
+            return
+        _set_rate(self._opponent, adversary.rate.rate(step_in_stage))
+        parameters = list(self.discriminator.parameters())
+        self._devices.sum_gradients(parameters)
+        nn.utils.clip_grad_norm_(parameters, self._recipe.clip_gradient_norm)
+        self._opponent.step()
+
+    def _clear(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        if self._opponent is not None:
+            self._opponent.zero_grad(set_to_none=True)
+
+    def keep_average(self) -> None:
+        """Go on with the averaged weights, which are better than the last ones."""
+        self.stage.network.load_state_dict(self.ema.network.state_dict())
+
+    def state(self) -> dict[str, Any]:
+        """Give all that changes, but for the networks themselves."""
+        return {
+            "ema": self.ema.network.state_dict(),
+            "ema_updates": self.ema.updates,
+            "optimizer": self.optimizer.state_dict(),
+            "discriminator": _state_of(self.discriminator),
+            "opponent": _state_of(self._opponent),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over what `state` gave."""
+        self.ema.network.load_state_dict(state["ema"])
+        self.ema.updates = state["ema_updates"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.discriminator is not None and self._opponent is not None:
+            self.discriminator.load_state_dict(state["discriminator"])
+            self._opponent.load_state_dict(state["opponent"])
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _state_of(
+    part: nn.Module | torch.optim.Optimizer | None,
+) -> dict[str, Any] | None:
+    return None if part is None else part.state_dict()
