@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core.errors import InputError
 from diffir_core.intensity import fit_mapping
 from napari_diffir._run_folder import LayerImage, first_image
 from napari_diffir._scripting import Failure
@@ -71,6 +72,8 @@ def clean_crop(image: LayerImage) -> NDArray[np.float32]:
     plane = np.asarray(image.data[selection])
     if image.axes.index("X") < image.axes.index("Y"):
         plane = plane.T
+    if not np.isfinite(plane).all():
+        raise InputError("The image holds NaN or infinity; training needs numbers.")
     return np.clip(fit_mapping(plane).to_model(plane), 0.0, 3.0)
 
 

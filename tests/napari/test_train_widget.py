@@ -480,4 +480,5 @@ def test_a_run_of_another_day_is_offered(
     assert len(widget.view.loss_curve.getData()[0]) > 0
     widget.resume_button.click()
     qtbot.waitUntil(lambda: session.state.phase == "finished", timeout=20_000)
+    assert session.state.step == 22
     assert isinstance(load_model(tmp_path / "stage2.safetensors").network, DiffIRS2)

@@ -48,6 +48,27 @@ def test_a_killed_run_resumes_to_the_very_same_weights(
     assert all(torch.equal(weights[key], unbroken[key]) for key in weights)
 
 
+def test_a_run_closed_at_any_news_resumes_to_the_very_same_weights(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    plan = dict(steps=3, patches=2, patch_size=32)
+    recipe = recipe.replace(validation=plan, checkpoint_steps=1000)
+    unbroken = load_file(Trainer(recipe, tmp_path / "unbroken").run())
+    trainer, sittings = Trainer(recipe, tmp_path / "closed"), 0
+    while (
+        trainer.position < 3
+    ):  # Close after each piece of news, also of a stage's end.
+        training = trainer.train()
+        next((event for event in training if event is not None), None)
+        training.close()
+        trainer = Trainer(recipe, tmp_path / "closed", resume=True)
+        sittings += 1
+    assert sittings >= 8
+    assert trainer.step == 16
+    weights = load_file(trainer.run())
+    assert all(torch.equal(weights[key], unbroken[key]) for key in weights)
+
+
 def _kill_after_first_checkpoint(recipe_file: Path, folder: Path) -> None:
     """Train in a process of its own, and kill it in the middle."""
     code = (

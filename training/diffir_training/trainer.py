@@ -159,10 +159,18 @@ class Trainer:
                     self._save()
                 yield None
         except GeneratorExit:
+            # Between the report of a stage's last step and its end: a checkpoint there
+            # would let the resumed stage run past its end, for ever.
+            if self._is_stage_over():
+                self._leave_stage()
             self._save()
             raise
         finally:
             self._log.close()
+
+    def _is_stage_over(self) -> bool:
+        is_open = self.position < len(self.recipe.stages)
+        return is_open and self.step_in_stage == self.schedule.steps
 
     def _take_step(self) -> float:
         schedule = self.schedule

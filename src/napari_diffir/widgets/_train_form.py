@@ -286,6 +286,7 @@ class TrainForm(QWidget):
             return  # Another one has been chosen while it was read.
         if isinstance(crop, Failure):
             self.hint.setText(str(crop.error))
+            self.picture.setText("")
             return
         self.hint.setText("")
         self._crop = crop
