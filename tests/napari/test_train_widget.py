@@ -311,7 +311,7 @@ def open_widget(viewer: Any, folder: Path | None = None) -> Any:
 
 
 def long_recipe(run: Path) -> Recipe:
-    return tiny_recipe(run, (40, 10, 60))
+    return tiny_recipe(run, (40, 6, 20))
 
 
 class Heartbeat:
@@ -355,7 +355,7 @@ def test_a_run_survives_its_widget_and_its_model_restores(
     qtbot.waitUntil(lambda: not session.is_busy, timeout=20_000)
     stopped_at = _step(run)
     assert session.state.phase == "stopped"
-    assert 0 < stopped_at == session.state.step < 110
+    assert 0 < stopped_at == session.state.step < 66
     viewer.window.remove_dock_widget(widget.parent())
 
     widget = open_widget(viewer)
@@ -365,10 +365,10 @@ def test_a_run_survives_its_widget_and_its_model_restores(
     widget.resume_button.click()
     qtbot.waitUntil(lambda: session.state.phase == "finished", timeout=20_000)
     steps = [step for step, _ in session.state.losses]
-    assert steps[-1] == 110
+    assert steps[-1] == 66
     assert steps == sorted(set(steps))
-    assert widget.progress_bar.value() == 110
-    assert history(run).losses[-1][0] == 110
+    assert widget.progress_bar.value() == 66
+    assert history(run).losses[-1][0] == 66
 
     widget.use_button.click()
     _, restore = viewer.window.add_plugin_dock_widget("napari-diffir", "Restore")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtGui import QImage, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
 
 _NUMBER_PIXELS = 44
@@ -75,37 +75,38 @@ class Picture(QLabel):
     def __init__(self, height: int, text: str) -> None:
         super().__init__(text)
         self._pixmap: QPixmap | None = None
+        self._row_pixels = 1
         self.setFixedHeight(height)
         self.setMinimumWidth(1)
-        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         self.setWordWrap(True)
 
     def show_array(self, pixels: NDArray[np.uint8]) -> None:
         """Show a grey picture (h, w)."""
         height, width = pixels.shape
         kind = QImage.Format.Format_Grayscale8
-        image = QImage(
-            np.ascontiguousarray(pixels).tobytes(), width, height, width, kind
-        )
-        self._fit(QPixmap.fromImage(image))  # fromImage copies the bytes.
+        image = QImage(pixels.tobytes(), width, height, width, kind)
+        self._pixmap = QPixmap.fromImage(image)  # It copies the bytes.
+        self._fit()
 
-    def show_file(self, path: Path) -> None:
-        """Show a picture file; its upper part where it is higher than its place."""
-        self._fit(QPixmap(str(path)))
+    def show_rows(self, path: Path, columns: int) -> None:
+        """Show a file of square pictures, in rows; as many whole rows as fit."""
+        self._pixmap = QPixmap(str(path))
+        self._row_pixels = max(1, self._pixmap.width() // columns)
+        self._fit()
 
-    def resizeEvent(self, event: object) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:
         """Fit the picture to the new size."""
-        if self._pixmap is not None:
-            self._fit(self._pixmap)
+        self._fit()
 
-    def _fit(self, pixmap: QPixmap) -> None:
-        self._pixmap = pixmap
-        if pixmap.isNull():
+    def _fit(self) -> None:
+        """Fill the width; what is too high for the place is left out below."""
+        whole = self._pixmap
+        if whole is None or whole.isNull():
             return
-        kept = pixmap
-        if pixmap.width() > pixmap.height() or pixmap.width() % 3 == 0:
-            highest = pixmap.width() * self.height() // max(1, self.width())
-            kept = pixmap.copy(0, 0, pixmap.width(), min(highest, pixmap.height()))
+        fitting = whole.width() * self.height() // max(1, self.width())
+        rows = max(1, min(fitting, whole.height()) // self._row_pixels)
+        kept = whole.copy(0, 0, whole.width(), rows * self._row_pixels)
         self.setPixmap(
             kept.scaled(
                 self.size(),

@@ -13,6 +13,8 @@ from napari_diffir._training import TrainingState
 from napari_diffir.widgets._parts import Picture, small_label
 
 _PLOT_PIXELS = 125
+_LABEL_PIXELS = 24
+_AXIS_PIXELS = 56
 _PICTURE_PIXELS = 230
 _LOSS_COLOUR, _PSNR_COLOUR, _INPUT_COLOUR = "#e69f00", "#56b4e9", "#999999"
 
@@ -51,11 +53,14 @@ class RunView(QWidget):
         for plot, name in ((loss, "Loss"), (quality, "PSNR, dB")):
             plot.setFixedHeight(_PLOT_PIXELS)
             plot.setLabel("left", name)
-            plot.getAxis("left").setWidth(52)
+            plot.getAxis("left").setWidth(_AXIS_PIXELS)
+            plot.getAxis("left").enableAutoSIPrefix(False)
             plot.setMenuEnabled(False)
             plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             layout.addWidget(plot)
         loss.setLogMode(y=True)
+        loss.getAxis("left").logTickStrings = _tick_texts
+        quality.setFixedHeight(_PLOT_PIXELS + _LABEL_PIXELS)
         quality.setXLink(loss)
         quality.setLabel("bottom", "Step")
         loss.setToolTip("How far the network is from its target; lower is better.")
@@ -95,8 +100,13 @@ class RunView(QWidget):
                 self.input_line.setValue(given)
         preview = newest_preview(state.folder) if state.folder else None
         if preview is not None:
-            self.picture.show_file(preview)
+            self.picture.show_rows(preview, columns=3)
 
 
 def _columns(points: Points) -> tuple[list[int], list[float]]:
     return [step for step, _ in points], [value for _, value in points]
+
+
+def _tick_texts(values: list[float], scale: float, spacing: float) -> list[str]:
+    """Give plain numbers for a logarithmic axis, whose ticks are exponents."""
+    return [f"{10**value:.2g}" for value in values]
