@@ -1,0 +1,210 @@
+"""Recipes by name: how long to train, how large a network, on which images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from napari_diffir._camera import CameraChoice
+from napari_diffir._run_folder import (
+    IMAGES,
+    LayerImage,
+    image_patterns,
+    write_images,
+)
+
+if TYPE_CHECKING:
+    from diffir_training.recipe import Recipe
+
+Sections = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSize:
+    """A network and its cost."""
+
+    parameters: int
+    """Of the stage-2 model, which restores."""
+    relative_cost: float
+    """Time of a training step, against that of the small network."""
+    config: Sections
+
+
+MODEL_SIZES = {
+    "small": ModelSize(
+        3_290_651,
+        1.0,
+        dict(
+            dim=16,
+            num_blocks=(1, 2, 3, 3),
+            num_refinement_blocks=1,
+            n_encoder_res=2,
+        ),
+    ),
+    "medium": ModelSize(
+        6_731_114,
+        2.3,
+        dict(
+            dim=24,
+            num_blocks=(2, 3, 4, 4),
+            num_refinement_blocks=2,
+            n_encoder_res=3,
+        ),
+    ),
+    "full": ModelSize(26_890_910, 8.8, dict(dim=48)),
+}
+"""The small one is that of `fluo-denoise`, the full one that of the paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How long to train, and how often to look."""
+
+    duration: str
+    stages: tuple[Sections, ...]
+    log_steps: int
+    validation: Sections
+    checkpoint_steps: int
+
+
+def _stage(
+    kind: str, steps: int, size: int, batch: int, rate: float, last: float = 1e-6
+) -> Sections:
+    return dict(
+        kind=kind,
+        steps=steps,
+        patch_size=size,
+        batch=batch,
+        learning_rate=rate,
+        final_learning_rate=last,
+    )
+
+
+_GROWING = ((192, 8), (256, 4), (320, 2), (384, 2), (464, 1), (512, 1))
+
+
+def _growing(kind: str, steps: tuple[int, ...]) -> tuple[Sections, ...]:
+    """Give stages whose patches grow and whose rate falls from 2e-4 to 1e-6."""
+    rates = (2e-4, 1.7e-4, 1.3e-4, 9e-5, 5e-5, 2e-5, 1e-6)
+    return tuple(
+        _stage(kind, count, size, batch, rate, last)
+        for count, (size, batch), rate, last in zip(
+            steps, _GROWING, rates[:-1], rates[1:], strict=True
+        )
+    )
+
+
+PRESETS = {
+    "quick": Preset(
+        "minutes; to see whether it works",
+        (
+            _stage("ground_truth", 300, 64, 4, 8e-4),
+            _stage("estimation", 150, 64, 4, 4e-4),
+            _stage("joint", 450, 64, 4, 4e-4),
+        ),
+        log_steps=10,
+        validation=dict(steps=50, patches=4),
+        checkpoint_steps=100,
+    ),
+    "standard": Preset(
+        "hours; as the shipped model was made",
+        (
+            _stage("ground_truth", 2500, 64, 4, 8e-4),
+            _stage("estimation", 1200, 64, 8, 4e-4),
+            _stage("joint", 4500, 64, 4, 4e-4),
+            _stage("joint", 5000, 96, 2, 3e-4),
+        ),
+        log_steps=25,
+        validation=dict(steps=250, patches=8),
+        checkpoint_steps=250,
+    ),
+    "paper": Preset(
+        "days on a large GPU; steps and patches as published",
+        (
+            *_growing("ground_truth", (92_000, 80_000, 38_000, 33_000, 33_000, 24_000)),
+            _stage("estimation", 100_000, 192, 8, 2e-4, 2e-6),
+            *_growing("joint", (50_000, 60_000, 50_000, 60_000, 40_000, 40_000)),
+        ),
+        log_steps=100,
+        validation=dict(steps=2000),
+        checkpoint_steps=1000,
+    ),
+}
+"""By name; the paper's schedule is that of its deblurring release, for one GPU."""
+
+
+class TrainingImages(Protocol):
+    """What a run learns from; pairs of images can be another such class."""
+
+    def prepare(self, run: Path) -> Sections:
+        """Write what the run must keep; give the recipe's sections about data."""
+
+
+@dataclass(frozen=True, slots=True)
+class CleanImages:
+    """Clean images, from a layer or a folder, seen by simulated cameras."""
+
+    source: LayerImage | Path
+    camera: CameraChoice = field(default_factory=CameraChoice)
+
+    def prepare(self, run: Path) -> Sections:
+        """Write the layer into the run's folder; a folder stays where it is."""
+        noise = self.camera.ranges()
+        if isinstance(self.source, Path):
+            patterns = image_patterns(self.source)
+            return {"data": _data(self.source, patterns), "noise": noise}
+        write_images(run, {"clean": self.source})
+        return {"data": _data(run / IMAGES, ["clean*.tif"]), "noise": noise}
+
+
+def _data(folder: Path, patterns: list[str]) -> Sections:
+    sources = [{"pattern": pattern} for pattern in patterns]
+    return {"folder": folder.resolve(), "sources": sources}
+
+
+def preset_recipe(
+    run: Path, *, preset: str, size: str, images: TrainingImages
+) -> Recipe:
+    """Prepare the images of a run, and give its recipe: one channel, denoising."""
+    from diffir_training.recipe import Recipe
+
+    plan = PRESETS[preset]
+    model = dict(task="denoise", in_channels=1, out_channels=1)
+    card = dict(
+        name=run.name,
+        description="Denoising of one channel, trained in napari",
+        task="denoise",
+        degradation="Simulated cameras; the ranges are in recipe.yaml.",
+        limitations="Trained on a few images; compare its results with the raw data.",
+    )
+    return Recipe.parse(
+        dict(
+            name=run.name,
+            model=model | MODEL_SIZES[size].config,
+            stages=plan.stages,
+            log_steps=plan.log_steps,
+            checkpoint_steps=plan.checkpoint_steps,
+            validation=plan.validation,
+            card=card,
+            **images.prepare(run),
+        )
+    )
+
+
+def file_recipe(run: Path, *, path: Path) -> Recipe:
+    """Read a recipe; a relative data folder may be relative to the recipe's own."""
+    from diffir_training.recipe import Recipe
+
+    recipe = Recipe.from_yaml(path)
+    folder = recipe.data.folder
+    if (path.parent / folder).is_dir():
+        folder = path.parent / folder
+    return recipe.replace(data=recipe.data.replace(folder=folder.resolve()))
+
+
+def saved_recipe(run: Path) -> Recipe:
+    """Read the recipe that a run was begun with."""
+    from diffir_training.recipe import Recipe
+
+    return Recipe.from_yaml(run / "recipe.yaml")

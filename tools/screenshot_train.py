@@ -1,0 +1,54 @@
+"""Take a screenshot of the Train widget during a run with the preset `quick`.
+
+xvfb-run -a -s "-screen 0 1400x1000x24 +extension GLX" \
+        python tools/screenshot_train.py docs/images/train.png [set-up.png]
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import napari
+from screenshot import wait
+
+_SECONDS = 900
+_MEASUREMENTS = 4
+
+
+def main(path: str, setup_path: str | None = None) -> None:
+    """Train on the sample's reference, and save the window after some measurements."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1380, 960)
+    viewer.open_sample("napari-diffir", "noisy")
+    viewer.layers["nuclei noisy"].visible = False
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diffir", "Train")
+    widget.form.source_box.setCurrentText("nuclei reference")
+    wait(3000)
+    if setup_path:
+        viewer.screenshot(setup_path, canvas_only=False)
+    with tempfile.TemporaryDirectory() as folder:
+        widget.form.folder_edit.setText(str(Path(folder) / "nuclei"))
+        widget.start_button.click()
+        _wait_for_measurements(widget)
+        viewer.screenshot(path, canvas_only=False)
+        widget.stop_button.click()
+        while widget.state.is_active:
+            wait(100)
+    viewer.close()
+
+
+def _wait_for_measurements(widget: object) -> None:
+    state = widget.state  # type: ignore[attr-defined]
+    deadline = time.monotonic() + _SECONDS
+    while len(state.psnrs_db) < _MEASUREMENTS:
+        wait(200)
+        if state.phase == "failed" or time.monotonic() > deadline:
+            sys.exit(f"No {_MEASUREMENTS} measurements: {state.message}")
+    wait(1000)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
