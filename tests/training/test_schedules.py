@@ -19,7 +19,6 @@ from diffir_training.schedules import (
     Schedule,
     StaircaseRate,
 )
-from diffir_training.trainer import learning_rate
 
 from diffir_core._base import FrozenConfig
 from diffir_core.errors import InputError
@@ -39,7 +38,11 @@ def test_cosine_is_the_rate_of_the_trainer(recipe: Recipe) -> None:
         steps=1000,
         warmup_steps=100,
     )
-    assert all(ours.rate(i) == learning_rate(stage, i) for i in range(1000))
+    assert all(ours.rate(i) == stage.rate_at(i) for i in range(1000))
+    half = (stage.learning_rate + stage.final_learning_rate) / 2
+    assert ours.rate(999 // 2) == pytest.approx(half, rel=0.01)
+    other = stage.replace(rate=dict(kind="constant", learning_rate=1e-5))
+    assert other.rate_at(7) == 1e-5
     assert ours.rate(5000) == pytest.approx(stage.final_learning_rate)
 
 
