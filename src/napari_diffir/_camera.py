@@ -42,6 +42,7 @@ class CameraChoice:
         offset by a half.
         """
         return {
+            "kind": "camera",
             "photons": (self.photons / 3, self.photons * 3),
             "read_noise": (0.0, 2 * self.read_noise),
             "black_level": (0.5 * self.offset, 1.5 * self.offset),
