@@ -15,7 +15,8 @@ from napari_diffir.widgets._parts import Picture, small_label
 _PLOT_PIXELS = 125
 _LABEL_PIXELS = 24
 _AXIS_PIXELS = 56
-_PICTURE_PIXELS = 230
+_BOTTOM_PIXELS = 42
+_PICTURE_PIXELS = 165
 _LOSS_COLOUR, _PSNR_COLOUR, _INPUT_COLOUR = "#e69f00", "#56b4e9", "#999999"
 
 
@@ -63,6 +64,7 @@ class RunView(QWidget):
         quality.setFixedHeight(_PLOT_PIXELS + _LABEL_PIXELS)
         quality.setXLink(loss)
         quality.setLabel("bottom", "Step")
+        quality.getAxis("bottom").setHeight(_BOTTOM_PIXELS)
         loss.setToolTip("How far the network is from its target; lower is better.")
         quality.setToolTip(
             "Quality on held-back images; higher is better. Dashed: the noisy images. "
