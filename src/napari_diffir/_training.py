@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from diffir_training.recipe import Recipe
     from diffir_training.trainer import Event
 
+_LISTEN_MILLISECONDS = 200
 Phase = Literal["idle", "running", "paused", "stopped", "finished", "failed"]
 STAGES = {
     "ground_truth": "Stage 1: learning the prior from clean images",
@@ -82,6 +83,7 @@ class TrainingSession:
         self.state = TrainingState()
         self._control = RunControl()
         self._worker: Any = None
+        self._timer: Any = None
         self._outcome: Outcome | None = None
         self._watchers = 0
 
@@ -139,7 +141,7 @@ class TrainingSession:
     def _begin(self, job: Job) -> None:
         from napari.qt.threading import create_worker
 
-        from napari_diffir._worker import ClosingWorker
+        from napari_diffir._worker import QuietWorker
 
         if self._worker is not None:
             raise InputError("A training is under way; stop it first.")
@@ -149,15 +151,26 @@ class TrainingSession:
             training_steps,
             job,
             self._control,
-            _worker_class=ClosingWorker,
+            _worker_class=QuietWorker,
             _start_thread=False,
         )
-        self._worker.yielded.connect(self._take)
         self._worker.returned.connect(self._take_outcome)
         self._worker.finished.connect(self._end)
         self.state.phase = "running"
         self.state.message = "Preparing the images and the network…"
         self._worker.start()
+        self._listen()
+
+    def _listen(self) -> None:
+        from qtpy.QtCore import QTimer
+
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._take_news)
+        self._timer.start(_LISTEN_MILLISECONDS)
+
+    def _take_news(self) -> None:
+        while self._control.news:
+            self._take(self._control.news.popleft())
 
     def _show_past(self, folder: Path) -> None:
         past, state = history(folder), self.state
@@ -168,14 +181,12 @@ class TrainingSession:
         state.input_psnr_db = past.input_psnr_db
         state.losses, state.psnrs_db = past.losses, past.psnrs_db
 
-    def _take(self, progress: Progress | None) -> None:
+    def _take(self, progress: Progress) -> None:
         state = self.state
-        if progress is None:
-            return
         if progress.event is not None:
             self._take_event(progress.event)
-        state.steps, state.step = progress.steps, progress.step
-        state.seconds_left = progress.seconds_left
+        state.steps, state.seconds_left = progress.steps, progress.seconds_left
+        state.step = progress.step
         if state.phase == "running" and not self._control.stopped.is_set():
             state.message = f"{STAGES[progress.stage]}."
 
@@ -198,6 +209,8 @@ class TrainingSession:
 
     def _end(self) -> None:
         """Tell how it ended, once the worker is gone and another may begin."""
+        self._timer.stop()
+        self._take_news()
         outcome, self._outcome, self._worker = self._outcome, None, None
         state = self.state
         state.seconds_left = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _PAUSE_SECONDS = 0.02
-_NEWS_SECONDS = 0.1
+_NEWS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,12 @@ class Stopped:
 
 
 class RunControl:
-    """Flags that the viewer's thread sets and the training's thread reads."""
+    """What the viewer's thread tells the training's thread, and the way back."""
 
     def __init__(self) -> None:
         self.paused, self.stopped = Flag(), Flag()
+        self.news: deque[Progress] = deque()
+        """Written by the training, emptied by the viewer."""
 
 
 @dataclass(slots=True)
@@ -80,18 +83,19 @@ class Pace:
 
 
 Outcome = Path | Stopped | Failure
-Steps = Generator[Progress | None, None, Outcome]
+Steps = Generator[None, None, Outcome]
 
 
 def training_steps(job: Job, control: RunControl) -> Steps:
-    """Train; return the model's file, or where it was stopped, or the error.
+    """Train, one yield a step; return the model's file, or where it was stopped.
 
-    Errors are values, because napari 0.9.2 answers the error of a worker with a
-    TypeError of its own. Closing the generator keeps a checkpoint, as stopping does.
+    Errors are returned, too, because napari 0.9.2 answers the error of a worker with
+    a TypeError of its own. Closing the generator keeps a checkpoint, as stopping does.
     """
     try:
         trainer = _open(job)
-        yield _progress(trainer, Pace(), None)
+        control.news.append(_progress(trainer, Pace(), None))
+        yield
         return (yield from _train(trainer, control))
     except Exception as error:
         if not isinstance(error, DiffIRError):
@@ -120,7 +124,7 @@ def _train(trainer: Trainer, control: RunControl) -> Steps:
         while not control.stopped.is_set():
             if control.paused.is_set():
                 time.sleep(_PAUSE_SECONDS)
-                yield None
+                yield
                 continue
             stage, before, began = _stage(trainer), trainer.step, time.monotonic()
             try:
@@ -129,12 +133,11 @@ def _train(trainer: Trainer, control: RunControl) -> Steps:
                 return trainer.result
             now = time.monotonic()
             pace.add(stage, now - began, trainer.step - before)
-            if event is None and now - told < _NEWS_SECONDS:
-                yield None  # The viewer need not redraw at every short step.
-            else:
+            if event is not None or now - told > _NEWS_SECONDS:
                 told = now
-                yield _progress(trainer, pace, event)
-    yield _progress(trainer, pace, None)
+                control.news.append(_progress(trainer, pace, event))
+            yield
+    control.news.append(_progress(trainer, pace, None))
     return Stopped(trainer.step)
 
 

@@ -16,6 +16,7 @@ _PLOT_PIXELS = 125
 _LABEL_PIXELS = 24
 _AXIS_PIXELS = 56
 _BOTTOM_PIXELS = 42
+_LEAST_GROWTH = 0.01
 _PICTURE_PIXELS = 165
 _LOSS_COLOUR, _PSNR_COLOUR, _INPUT_COLOUR = "#e69f00", "#56b4e9", "#999999"
 
@@ -25,7 +26,7 @@ class RunView(QWidget):
 
     def __init__(self, state: TrainingState) -> None:
         super().__init__()
-        self._state = state
+        self._state, self._drawn = state, 0
         layout = QVBoxLayout(self)
         self._build_plots(layout)
         layout.addWidget(QLabel("Held-back patches: noisy | restored | clean"))
@@ -89,6 +90,14 @@ class RunView(QWidget):
         self._state.events.psnrs_db.disconnect(self._show_quality)
 
     def _show_losses(self) -> None:
+        """Draw the loss anew once it has grown by a hundredth.
+
+        Drawing at every report would take a run of days more and more time.
+        """
+        count = len(self._state.losses)
+        if 0 <= count - self._drawn < _LEAST_GROWTH * count:
+            return
+        self._drawn = count
         if self.loss_curve is not None:
             self.loss_curve.setData(*_columns(self._state.losses))
 

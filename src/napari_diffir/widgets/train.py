@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from diffir_core.errors import DiffIRError
+from napari_diffir._pyside import spare_references
 from napari_diffir._run_folder import holds_run, usable_model
 from napari_diffir._training import current_session
 from napari_diffir.widgets._parts import button, small_label
@@ -36,6 +37,7 @@ class TrainWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
+        spare_references()
         self._viewer = napari_viewer
         self._session = current_session()
         self.state = self._session.state
@@ -110,16 +112,18 @@ class TrainWidget(QWidget):
         events.phase.connect(self._show_phase)
         events.message.connect(self._show_message)
         events.step.connect(self._show_progress)
-        events.seconds_left.connect(self._show_progress)
+        events.steps.connect(self._show_total)
         events.event.connect(self._show_warning)
         events.folder.connect(self._show_all)
+        # A closing window deletes its panels without a word to them.
+        self.destroyed.connect(lambda _=None: self._leave())
 
     def _disconnect(self) -> None:
         events = self.state.events
         events.phase.disconnect(self._show_phase)
         events.message.disconnect(self._show_message)
         events.step.disconnect(self._show_progress)
-        events.seconds_left.disconnect(self._show_progress)
+        events.steps.disconnect(self._show_total)
         events.event.disconnect(self._show_warning)
         events.folder.disconnect(self._show_all)
 
@@ -167,8 +171,8 @@ class TrainWidget(QWidget):
 
     def _show_all(self) -> None:
         self.status.setText(self.state.message)
+        self._show_total()
         self._show_phase()
-        self._show_progress()
         self._show_warning()
 
     def _show_message(self, message: str) -> None:
@@ -193,9 +197,11 @@ class TrainWidget(QWidget):
         usable = folder is not None and usable_model(folder) is not None
         self.use_button.setEnabled(not active and usable)
 
+    def _show_total(self) -> None:
+        self.progress_bar.setMaximum(max(1, self.state.steps))
+
     def _show_progress(self) -> None:
         state = self.state
-        self.progress_bar.setMaximum(max(1, state.steps))
         self.progress_bar.setValue(min(state.step, max(1, state.steps)))
         done = f"Step {state.step} of {state.steps}" if state.steps else ""
         left = state.seconds_left
