@@ -1,0 +1,99 @@
+"""What to train on, as values: clean images, pairs, or repeated frames."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from diffir_core._base import FrozenConfig
+from diffir_training.images.checks import check_stars
+
+
+class CleanSource(FrozenConfig):
+    """Clean images of one kind."""
+
+    pattern: str
+    """Files, as a pattern below the data folder, such as ``clean/bbbc039/*.tif``."""
+    axes: str | None = None
+    """Axes of the files, such as ``ZYX``; by default as they say."""
+    weight: float = Field(1.0, gt=0)
+    """How often this source is drawn from, against the others."""
+    downscale: tuple[Annotated[float, Field(ge=1)], Annotated[float, Field(ge=1)]] = (
+        1.0,
+        2.0,
+    )
+    """Range of the random shrinking that hides the image's own noise and blur."""
+
+    @model_validator(mode="after")
+    def _range_in_order(self) -> Self:
+        if self.downscale[0] > self.downscale[1]:
+            raise ValueError("downscale must be a range from small to large")
+        return self
+
+
+class CleanImages(FrozenConfig):
+    """Clean images; noise is simulated."""
+
+    kind: Literal["clean"] = "clean"
+    sources: tuple[CleanSource, ...] = Field(min_length=1)
+
+
+class PairedImages(FrozenConfig):
+    """A clean image for each noisy one, by two patterns or by a table."""
+
+    kind: Literal["paired"] = "paired"
+    noisy: str | None = None
+    """Pattern of the noisy files below the data folder, such as ``raw/*.tif``."""
+    clean: str | None = None
+    """Pattern of the clean ones: what its stars match must be equal to that of the
+    noisy one's, as 01 in ``raw/*_noisy.tif`` and ``gt/*.tif``."""
+    table: str | None = None
+    """A CSV below the data folder, instead of patterns: columns noisy and clean (names
+    relative to the table), and optionally gain and offset: the target is
+    ``gain * clean + offset``, for images whose contrast was stretched separately."""
+    scale: int = Field(1, ge=1)
+    """How many times higher and wider the clean image is (super-resolution)."""
+    axes: str | None = None
+    """Axes of all files, such as ``ZYX``; by default as they say."""
+
+    @model_validator(mode="after")
+    def _one_way_to_match(self) -> Self:
+        patterns = (self.noisy is not None, self.clean is not None)
+        if patterns not in ((True, True), (False, False)) or (
+            all(patterns) == (self.table is not None)
+        ):
+            raise ValueError("give both noisy and clean, or table alone")
+        if self.noisy is not None and self.clean is not None:
+            check_stars(self.noisy, self.clean)
+        return self
+
+
+class RepeatedFrames(FrozenConfig):
+    """Several noisy frames of the same field: one is noisy, the others make the target.
+
+    The mean of the others shares no noise with the frame. Frames must be registered
+    and the specimen still.
+    """
+
+    kind: Literal["repeated"] = "repeated"
+    pattern: str
+    """Folders with the frames of one field each, such as ``raw/*``, or stacks of them
+    along T."""
+    average: str | None = None
+    """Pattern of given averages, one a field, such as ``gt/*.png``: the target instead
+    of the mean of the others. What the stars match must be equal."""
+    axes: str | None = None
+    """Axes of all files, such as ``TYX``; by default as they say."""
+
+    @model_validator(mode="after")
+    def _comparable_stars(self) -> Self:
+        if self.average is not None:
+            check_stars(self.pattern, self.average)
+        return self
+
+
+TrainingImages = Annotated[
+    CleanImages | PairedImages | RepeatedFrames, Field(discriminator="kind")
+]
+"""Any of the three, told apart by their `kind`."""
