@@ -160,7 +160,8 @@ class CleanImages:
 
 def _data(folder: Path, patterns: list[str]) -> Sections:
     sources = [{"pattern": pattern} for pattern in patterns]
-    return {"folder": folder.resolve(), "sources": sources}
+    images = {"kind": "clean", "sources": sources}
+    return {"folder": folder.resolve(), "images": images}
 
 
 def preset_recipe(

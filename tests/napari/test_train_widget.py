@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from diffir_training.data import CleanSource, load_sources
+from diffir_training import images as training_images
 from diffir_training.degradations import CameraNoise
 from diffir_training.recipe import Recipe
 from numpy.typing import NDArray
@@ -159,7 +159,7 @@ def test_presets_are_recipes_for_one_channel(tmp_path: Path, preset: str) -> Non
     assert recipe.model.in_channels == 1
     assert recipe.noise.photons == (10.0, 90.0)
     assert Recipe.from_yaml(_saved(recipe, tmp_path / "r.yaml")) == recipe
-    (_, planes), *_ = load_sources(recipe.data.folder, recipe.data.sources)
+    (_, planes), *_ = training_images.open_clean(recipe.data.images, recipe.data.folder)
     assert len(planes) == 4
 
 
@@ -195,9 +195,11 @@ def test_layers_are_written_with_axes_and_planes_last(tmp_path: Path) -> None:
 def test_a_single_plane_is_cut_so_that_some_is_held_back(tmp_path: Path) -> None:
     plane = blobs(1, 80)[0].astype(np.float64)
     write_images(tmp_path, {"clean": LayerImage(plane, "YX")})
-    sources = (CleanSource(pattern="clean*.tif"),)
-    ((_, planes),) = load_sources(tmp_path / "images", sources)
-    assert [plane.values.shape for plane in planes] == [(60, 80), (20, 80)]
+    images = training_images.CleanImages.parse(
+        dict(sources=[dict(pattern="clean*.tif")])
+    )
+    ((_, planes),) = training_images.open_clean(images, tmp_path / "images")
+    assert [plane.shape for plane in planes] == [(1, 60, 80), (1, 20, 80)]
 
 
 def test_images_that_cannot_train_are_explained(tmp_path: Path) -> None:

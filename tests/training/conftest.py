@@ -33,7 +33,11 @@ def recipe(tmp_path: Path) -> Recipe:
                 n_encoder_res=0,
                 cpen_features=8,
             ),
-            data=dict(folder=folder, sources=[dict(pattern="*.tif")]),
+            data=dict(
+                folder=folder,
+                images=dict(kind="clean", sources=[dict(pattern="*.tif")]),
+            ),
+            noise=dict(kind="camera"),
             stages=[
                 dict(kind="ground_truth", steps=6, patch_size=32, batch=2),
                 dict(kind="estimation", steps=4, patch_size=32, batch=2),

@@ -35,7 +35,8 @@ def test_a_recipe_is_whole_and_a_small_one_of_its_kind_trains(
     values = copy.deepcopy(recipe.model_dump(mode="json"))
     refinement = min(1, recipe.model.num_refinement_blocks)
     values["model"] |= TINY | {"num_refinement_blocks": refinement}
-    values["data"] = dict(folder=tmp_path, sources=[dict(pattern="*.tif")])
+    images = dict(kind="clean", sources=[dict(pattern="*.tif")])
+    values["data"] = dict(folder=tmp_path, images=images)
     for stage in values["stages"]:
         stage |= dict(steps=2, batch=2, patch_size=64)
     if values["validation"]:

@@ -136,7 +136,8 @@ def test_a_wrong_recipe_is_refused_in_one_sentence(
 
 
 def test_images_that_are_not_there_are_named(recipe: Recipe, tmp_path: Path) -> None:
-    data = recipe.data.replace(sources=[dict(pattern="nothing/*.tif")])
+    images = dict(kind="clean", sources=[dict(pattern="nothing/*.tif")])
+    data = recipe.data.replace(images=images)
     with pytest.raises(InputError, match=r"nothing/\*\.tif"):
         Trainer(recipe.replace(data=data.model_dump()), tmp_path / "run")
 

@@ -152,7 +152,8 @@ class AdversarialStage(_Adversarial):
 
     def discriminator_loss(self, batch: Batch, noise: Tensor) -> Tensor:
         """Give the discriminator's loss, on the image that `loss` made of the batch."""
-        real = adversarial_real(self.discriminator(batch.clean))
+        natural = batch.clean if batch.real is None else batch.real
+        real = adversarial_real(self.discriminator(natural))
         fake = self.discriminator(self._fake(batch, noise))
         return real + adversarial_fake(fake)
 

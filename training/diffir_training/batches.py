@@ -16,15 +16,19 @@ class Batch:
 
     noisy: Tensor
     clean: Tensor
+    real: Tensor | None = None
+    """What a discriminator takes for real, where that is not `clean`."""
 
     def some(self, items: Sequence[int]) -> Self:
         """Give some of the patches."""
         chosen = list(items)
-        return type(self)(self.noisy[chosen], self.clean[chosen])
+        real = None if self.real is None else self.real[chosen]
+        return type(self)(self.noisy[chosen], self.clean[chosen], real)
 
     def to(self, device: torch.device) -> Self:
         """Give the batch on a device."""
-        return type(self)(self.noisy.to(device), self.clean.to(device))
+        real = None if self.real is None else self.real.to(device)
+        return type(self)(self.noisy.to(device), self.clean.to(device), real)
 
 
 class BatchSource(Protocol):

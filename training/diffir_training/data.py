@@ -1,174 +1,201 @@
-"""Clean images from folders, and random patches of them seen by random cameras."""
+"""Batches of patches, from clean images that are spoilt, or from pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import Field
 
-from diffir_core._base import FrozenConfig
 from diffir_core.errors import InputError
-from diffir_core.intensity import fit_mapping
-from diffir_training.batches import Batch
+from diffir_training.batches import Batch, BatchSource
 from diffir_training.degradations import Degradation, Degraded
+from diffir_training.images import (
+    CleanImages,
+    CleanPlane,
+    ForegroundSampler,
+    Groups,
+    HeldBack,
+    PairSource,
+    Spot,
+    TrainingImages,
+    Variety,
+    check_channels,
+    check_fits,
+    flipped,
+    open_clean,
+    open_pairs,
+    read_pair,
+    split_groups,
+)
 
-_MAX_PLANES_PER_FILE = 8
-_CHANNEL_SIZES = (2, 3, 4)
-
-
-class CleanSource(FrozenConfig):
-    """Clean images of one kind."""
-
-    pattern: str
-    """Files, as a pattern below the data folder, such as ``clean/bbbc039/*.tif``."""
-    weight: float = Field(1.0, gt=0)
-    """How often this source is drawn from, against the others."""
-    downscale: tuple[float, float] = (1.0, 2.0)
-    """Range of the random shrinking that hides the image's own noise and blur."""
-
-
-@dataclass(frozen=True, slots=True)
-class CleanPlane:
-    """One plane: 0 at its background, 1 at its 99.8th percentile."""
-
-    values: NDArray[np.float32]
-    downscale: tuple[float, float]
-
-
-def load_sources(
-    folder: Path, sources: tuple[CleanSource, ...]
-) -> list[tuple[float, list[CleanPlane]]]:
-    """Read the planes of every source, with its weight; all are kept in memory."""
-    loaded = []
-    for source in sources:
-        files = sorted(folder.glob(source.pattern))
-        if not files:
-            raise InputError(
-                f"No image matches '{source.pattern}' below {folder}; check the "
-                "recipe's data.folder and patterns."
-            )
-        planes = [
-            CleanPlane(_normalised(plane), source.downscale)
-            for file in files
-            for plane in _read_planes(file)
-        ]
-        loaded.append((source.weight, planes))
-    return loaded
-
-
-Sources = list[tuple[float, list[CleanPlane]]]
-
-
-def split_sources(sources: Sources, held_back: float) -> tuple[Sources, Sources]:
-    """Keep some planes of every source apart: (for training, for validation).
-
-    The last ones are kept, which are those of the last files; a source of one plane is
-    for training alone.
-    """
-    training: Sources = []
-    validation: Sources = []
-    for weight, planes in sources:
-        count = max(1, round(held_back * len(planes))) if len(planes) > 1 else 0
-        training.append((weight, planes[: len(planes) - count]))
-        if count:
-            validation.append((weight, planes[-count:]))
-    if not validation:
-        raise InputError(
-            "Validation needs a source of two planes or more; add images, or leave "
-            "validation out of the recipe."
-        )
-    return training, validation
-
-
-def _read_planes(file: Path) -> list[NDArray[np.generic]]:
-    from skimage.io import imread
-
-    image = np.squeeze(np.asarray(imread(file)))
-    if image.ndim == 3 and image.shape[-1] in _CHANNEL_SIZES:
-        image = np.moveaxis(image, -1, 0)
-    planes = image.reshape(-1, *image.shape[-2:])
-    step = -(-len(planes) // _MAX_PLANES_PER_FILE)
-    return list(planes[step // 2 :: step])
-
-
-def _normalised(plane: NDArray[np.generic]) -> NDArray[np.float32]:
-    return np.clip(fit_mapping(plane).to_model(plane), 0.0, 3.0)
+Image = NDArray[np.float32]
+_PATCH_STEP = 32
+"""Patches of all architectures and scales are multiples of this."""
 
 
 @dataclass(frozen=True, slots=True)
-class PatchSampler:
-    """Batches by number: the same number gives the same batch, in any order.
+class CleanPatches:
+    """Clean patches, each spoilt anew."""
 
-    A resumed training therefore sees exactly what an unbroken one would have seen.
-    """
-
-    sources: list[tuple[float, list[CleanPlane]]]
+    sampler: ForegroundSampler[CleanPlane]
     noise: Degradation
-    seed: int
+    variety: Variety
 
     def batch(self, number: int, size: int, items: Sequence[int]) -> Batch:
         """Draw those pairs of batch `number` that `items` names."""
-        pairs = [
-            self._pair(np.random.default_rng((self.seed, number, i)), size)
-            for i in items
-        ]
-        return Batch(
-            torch.from_numpy(np.stack([pair.noisy for pair in pairs])),
-            torch.from_numpy(np.stack([pair.clean for pair in pairs])),
-        )
+        return _stacked([self._pair(number, item, size) for item in items])
 
-    def _pair(self, generator: np.random.Generator, size: int) -> Degraded:
-        clean = self._clean_patch(generator, size)
-        return self.noise.apply(clean[None], generator)
+    def _pair(self, number: int, item: int, size: int) -> Degraded:
+        generator = self.sampler.generator(number, item)
+        return self.noise.apply(self._clean(generator, size), generator)
 
-    def _clean_patch(
-        self, generator: np.random.Generator, size: int
-    ) -> NDArray[np.float32]:
-        patch = self._crop(generator, size)
-        if generator.random() < 0.25:  # Structures of two images on top of each other.
+    def _clean(self, generator: np.random.Generator, size: int) -> Image:
+        patch, variety = self._crop(generator, size), self.variety
+        if generator.random() < variety.mixed_fraction:
             share = generator.uniform(0.2, 0.8)
             patch = share * patch + (1 - share) * self._crop(generator, size)
-        if generator.random() < 0.3:
+        if generator.random() < variety.gamma_fraction:
             patch = patch ** generator.uniform(0.6, 1.8)
-        if generator.random() < 0.3:  # A dim corner of a bright image.
+        if generator.random() < variety.dimmed_fraction:
             patch = patch * np.exp(generator.uniform(np.log(0.15), 0.0))
         return np.asarray(patch, dtype=np.float32)
 
-    def _crop(self, generator: np.random.Generator, size: int) -> NDArray[np.float32]:
-        weights = np.array([weight for weight, _ in self.sources])
-        planes = self.sources[
-            generator.choice(len(weights), p=weights / weights.sum())
-        ][1]
-        plane = planes[generator.integers(len(planes))]
-        factor = min(
-            generator.uniform(*plane.downscale), min(plane.values.shape) / size
-        )
-        wide = min(round(size * factor), *plane.values.shape)
-        row, column = (
-            int(generator.integers(0, extent - wide + 1))
-            for extent in plane.values.shape
-        )
-        crop = plane.values[row : row + wide, column : column + wide]
-        return _flipped(_resized(crop, size), int(generator.integers(8)))
+    def _crop(self, generator: np.random.Generator, size: int) -> Image:
+        spot = self.sampler.spot(generator)
+        wide = _shrunk_from(spot, size, generator)
+        window = self.sampler.around(spot, wide, generator)
+        crop = spot.source.read(window.rows, window.columns)
+        return flipped(_resized(crop, size), window.flip)
 
 
-def _resized(crop: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    if crop.shape[0] == size:
+@dataclass(frozen=True, slots=True)
+class PairPatches:
+    """Patches of noisy and clean images of the same place."""
+
+    sampler: ForegroundSampler[PairSource]
+    scale: int
+
+    def batch(self, number: int, size: int, items: Sequence[int]) -> Batch:
+        """Read those pairs of batch `number` that `items` names; clean ones `size`."""
+        if size % self.scale:
+            raise InputError(
+                f"A patch of {size} pixels cannot be {self.scale} times one of the "
+                f"noisy image; choose a patch_size that is a multiple of {self.scale}."
+            )
+        windows = (self.sampler.window(number, i, size // self.scale) for i in items)
+        return _stacked([Degraded(*read_pair(window)) for window in windows])
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Batches to train on, and others of images that training never sees."""
+
+    training: BatchSource
+    held_back: BatchSource | None
+    largest_held_back: int
+    """Patch size in pixels of the clean image: the smallest held-back one has room."""
+
+
+def open_data(
+    images: TrainingImages,
+    folder: Path,
+    noise: Degradation | None,
+    *,
+    channels: int,
+    largest_patch: int,
+    held_back: HeldBack | None,
+    seed: int,
+) -> TrainingData:
+    """Open images and check them, before hours are spent.
+
+    Parameters
+    ----------
+    images, folder
+        What to learn from, below which folder.
+    noise
+        What spoils clean images; None for pairs.
+    channels
+        Of the clean images.
+    largest_patch
+        The largest patch of training, in pixels of the clean image. Pairs must be
+        larger; a clean image that is smaller is enlarged.
+    held_back
+        Which images are kept for validation; None is no validation.
+    seed
+        Of all that is drawn.
+    """
+    groups = _opened(images, folder)
+    everything = [image for _, group in groups for image in group]
+    check_channels(everything, channels)
+    if not isinstance(images, CleanImages):
+        check_fits(everything, largest_patch, everything[0].scale)
+    if held_back is None:
+        return TrainingData(_patches(images, groups, noise, seed), None, 0)
+    seen, kept = split_groups(groups, held_back, seed)
+    return TrainingData(
+        _patches(images, seen, noise, seed),
+        _patches(images, kept, noise, seed),
+        _smallest_side(kept),
+    )
+
+
+def _opened(images: TrainingImages, folder: Path) -> Groups[Any]:
+    if isinstance(images, CleanImages):
+        return open_clean(images, folder)
+    return [(1.0, open_pairs(images, folder))]
+
+
+def _patches(
+    images: TrainingImages, groups: Groups[Any], noise: Degradation | None, seed: int
+) -> BatchSource:
+    sampler = ForegroundSampler(groups, seed, 1 - images.foreground_fraction)
+    if not isinstance(images, CleanImages):
+        return PairPatches(sampler, groups[0][1][0].scale)
+    if noise is None:
+        raise InputError(
+            "Clean images need something that spoils them; add noise to the recipe."
+        )
+    return CleanPatches(sampler, noise, images.variety)
+
+
+def _smallest_side(groups: Groups[Any]) -> int:
+    """Give the largest patch size that every image has room for, in whole steps."""
+    smallest: int = min(
+        getattr(image, "scale", 1) * min(image.shape[1:])
+        for _, images in groups
+        for image in images
+    )
+    return max(smallest // _PATCH_STEP, 1) * _PATCH_STEP
+
+
+def _stacked(pairs: Sequence[Degraded]) -> Batch:
+    noisy = np.stack([pair.noisy for pair in pairs])
+    clean = np.stack([pair.clean for pair in pairs])
+    reals = [pair.real for pair in pairs if pair.real is not None]
+    real = torch.from_numpy(np.stack(reals)) if reals else None
+    return Batch(torch.from_numpy(noisy), torch.from_numpy(clean), real)
+
+
+def _shrunk_from(
+    spot: Spot[CleanPlane], size: int, generator: np.random.Generator
+) -> int:
+    """Draw the side of the window that is shrunk to a patch of `size` pixels."""
+    shortest = min(spot.source.shape[1:])
+    factor = generator.uniform(*spot.source.downscale)
+    return min(round(size * factor), shortest)
+
+
+def _resized(crop: Image, size: int) -> Image:
+    if crop.shape[-1] == size:
         return crop
-    tensor = torch.from_numpy(np.ascontiguousarray(crop))[None, None]
+    tensor = torch.from_numpy(np.ascontiguousarray(crop))[None]
     resized = F.interpolate(
         tensor, (size, size), mode="bilinear", antialias=True, align_corners=False
     )
-    return resized[0, 0].numpy()
-
-
-def _flipped(patch: NDArray[np.float32], which: int) -> NDArray[np.float32]:
-    """Give one of the eight flips and rotations."""
-    patch = np.rot90(patch, which % 4)
-    return np.ascontiguousarray(patch[:, ::-1] if which >= 4 else patch)
+    return resized[0].numpy()

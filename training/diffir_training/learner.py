@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -13,11 +12,12 @@ from torch import Tensor, nn
 from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS1, DiffIRS2
 from diffir_training.adversarial_stages import DiscriminatingStage
-from diffir_training.batches import BatchSource
+from diffir_training.batches import Batch, BatchSource
 from diffir_training.building import adam, build_stage, discriminator_for
 from diffir_training.devices import Devices, autocast_dtype
 from diffir_training.ema import EMA
 from diffir_training.microbatch import MicroBatches
+from diffir_training.prefetch import Prefetcher
 from diffir_training.recipe import Recipe, StageSchedule
 
 
@@ -34,9 +34,10 @@ class Learner:
     ) -> None:
         self._recipe, self.schedule = recipe, schedule
         self._data, self._devices = data, devices
+        self._ahead: Prefetcher[Batch] | None = None
+        self._told_seconds = 0.0
         self._micro = MicroBatches(recipe.loop.micro_batch)
         self._dtype = autocast_dtype(recipe.loop.precision, devices.device)
-        self.waited_seconds = 0.0
         self.discriminator = discriminator_for(recipe, schedule)
         self._opponent: torch.optim.Adam | None = None
         if self.discriminator is not None and schedule.adversary is not None:
@@ -52,15 +53,16 @@ class Learner:
         """Take a step: batch `number` of the run; give its loss."""
         rate = self.schedule.rate_at(step_in_stage)
         _set_rate(self.optimizer, rate)
-        size, count = self.schedule.size_at(step_in_stage)
+        _, count = self.schedule.size_at(step_in_stage)
+        batch = self._next_batch(number, step_in_stage)
         noise = self._noise(number, count)
+        own = self._devices.own(range(count))
 
         def losses(items: Sequence[int]) -> Iterator[Tensor]:
-            return self._losses(number, size, items, noise)
+            some = batch.some([own.index(item) for item in items])
+            return self._losses(some, noise[list(items)])
 
-        totals = self._micro.accumulate(
-            self._devices.own(range(count)), count, losses, self._clear
-        )
+        totals = self._micro.accumulate(own, count, losses, self._clear)
         self._devices.sum_gradients(self._parameters)
         loss = self._devices.sum(totals[0] if totals else 0.0)
         if not math.isfinite(loss):
@@ -74,15 +76,35 @@ class Learner:
         self.ema.update(self.stage.network)
         return loss
 
-    def _losses(
-        self, number: int, size: int, items: Sequence[int], noise: Tensor
-    ) -> Iterator[Tensor]:
+    def _next_batch(self, number: int, step_in_stage: int) -> Batch:
+        """Take what this process sees of a batch, and have the next ones prepared."""
+        if self._ahead is None:
+            before = number - step_in_stage
+            self._ahead = Prefetcher(
+                lambda at: self._prepared(at, at - before), first=number
+            )
+        return next(self._ahead)
+
+    def _prepared(self, number: int, step_in_stage: int) -> Batch:
+        size, count = self.schedule.size_at(step_in_stage)
+        return self._data.batch(number, size, self._devices.own(range(count)))
+
+    def waited_seconds(self) -> float:
+        """Give how long steps have waited for batches since this was last asked."""
+        total = self._ahead.waited_seconds if self._ahead else 0.0
+        since, self._told_seconds = total - self._told_seconds, total
+        return since
+
+    def close(self) -> None:
+        """Prepare no further batches, until the next step."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead, self._told_seconds = None, 0.0
+
+    def _losses(self, batch: Batch, own: Tensor) -> Iterator[Tensor]:
         """Give the loss of the network, then that of its discriminator, if any."""
         device = self._devices.device
-        started = time.monotonic()
-        batch = self._data.batch(number, size, items).to(device)
-        self.waited_seconds += time.monotonic() - started
-        own = noise[list(items)].to(device)
+        batch, own = batch.to(device), own.to(device)
         with torch.autocast(
             device.type, self._dtype or torch.bfloat16, enabled=self._dtype is not None
         ):

@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 from diffir_core._base import FrozenConfig
 from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
-from diffir_training.data import CleanSource
-from diffir_training.degradations import CameraNoise, Degradation
+from diffir_training.degradations import Degradation
 from diffir_training.devices import Precision
+from diffir_training.images import CleanImages, HeldBack, TrainingImages
 from diffir_training.loss_weights import InpaintingWeights, SuperResolutionWeights
 from diffir_training.schedules import (
     ConstantRate,
@@ -25,10 +25,11 @@ StageKind = Literal["ground_truth", "estimation", "joint"]
 
 
 class DataConfig(FrozenConfig):
-    """Where the clean images are."""
+    """What to learn from."""
 
     folder: Path
-    sources: tuple[CleanSource, ...] = Field(min_length=1)
+    images: TrainingImages
+    """Clean images, pairs, or repeated frames below the folder."""
 
 
 class SuperResolutionAdversary(FrozenConfig):
@@ -102,6 +103,11 @@ class StageSchedule(FrozenConfig):
         )
         return (self.rate or cosine).rate(step)
 
+    @property
+    def patch_sizes(self) -> tuple[int, ...]:
+        """All patch sizes of this stage."""
+        return self.sizes.patch_sizes if self.sizes else (self.patch_size,)
+
     def size_at(self, step: int) -> tuple[int, int]:
         """Give patch size and batch at a step of this stage."""
         return self.sizes.at(step) if self.sizes else (self.patch_size, self.batch)
@@ -113,9 +119,16 @@ class ValidationConfig(FrozenConfig):
     steps: int = Field(500, ge=1)
     """Steps between two measurements."""
     held_back_fraction: float = Field(0.1, gt=0, lt=1)
-    """Of the planes of each source; at least one of each that has two."""
+    """Of the files of each source; at least one of each that has two planes."""
+    held_back_files: str | None = None
+    """Pattern of the names of the files to hold back, instead of a fraction."""
     patches: int = Field(16, ge=1)
     patch_size: int = Field(128, ge=16, multiple_of=8)
+
+    @property
+    def held_back(self) -> HeldBack:
+        """What training does not see."""
+        return HeldBack(self.held_back_fraction, self.held_back_files)
 
 
 class LoopConfig(FrozenConfig):
@@ -136,8 +149,8 @@ class Recipe(FrozenConfig):
     name: str
     model: ModelConfig
     data: DataConfig
-    noise: Degradation = CameraNoise()
-    """What makes the degraded images of the clean ones."""
+    noise: Degradation | None = None
+    """What makes degraded images of clean ones; pairs need none."""
     stages: tuple[StageSchedule, ...] = Field(min_length=1)
     start: Path | None = None
     """A stage-1 model to go on from: fine-tuning, or stage 2 alone."""
@@ -164,6 +177,20 @@ class Recipe(FrozenConfig):
                 "model"
             )
         return self
+
+    @model_validator(mode="after")
+    def _noise_for_clean_images(self) -> Self:
+        is_clean = isinstance(self.data.images, CleanImages)
+        if is_clean and self.noise is None:
+            raise ValueError("clean images need a noise that spoils them")
+        if not is_clean and self.noise is not None:
+            raise ValueError("noise spoils clean images; leave it out for pairs")
+        return self
+
+    @property
+    def largest_patch(self) -> int:
+        """The largest patch of all stages, in pixels of the clean image."""
+        return max(size for stage in self.stages for size in stage.patch_sizes)
 
     def unchanging(self) -> str:
         """Give, as YAML, what a resumed run must have in common with its start."""

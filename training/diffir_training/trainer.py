@@ -18,7 +18,7 @@ from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS2
 from diffir_training.batches import Batch, BatchSource
 from diffir_training.building import first_network
-from diffir_training.data import PatchSampler, load_sources, split_sources
+from diffir_training.data import open_data
 from diffir_training.devices import Devices, find_devices
 from diffir_training.fused import fuse
 from diffir_training.learner import Learner
@@ -72,23 +72,24 @@ class Trainer:
             (folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
 
     def _open_data(self) -> None:
-        recipe = self.recipe
-        sources = load_sources(recipe.data.folder, recipe.data.sources)
+        recipe, plan = self.recipe, self.recipe.validation
+        data = open_data(
+            recipe.data.images,
+            recipe.data.folder,
+            recipe.noise,
+            channels=recipe.model.out_channels,
+            largest_patch=recipe.largest_patch,
+            held_back=plan.held_back if plan else None,
+            seed=recipe.seed,
+        )
+        self.data = data.training
         self._held_back: list[Batch] = []
-        if recipe.validation is not None:
-            plan = recipe.validation
-            sources, kept = split_sources(sources, plan.held_back_fraction)
-            sampler = PatchSampler(kept, recipe.noise, recipe.seed)
-            items = range(plan.patches)
+        if plan is not None and data.held_back is not None:
+            size = min(plan.patch_size, data.largest_held_back)
             self._held_back = [
-                sampler.batch(
-                    _VALIDATION_STEP,
-                    plan.patch_size,
-                    items[first : first + _VALIDATED_AT_ONCE],
-                ).to(self.devices.device)
-                for first in range(0, plan.patches, _VALIDATED_AT_ONCE)
+                batch.to(self.devices.device)
+                for batch in _held_back(data.held_back, size, plan.patches)
             ]
-        self.data: BatchSource = PatchSampler(sources, recipe.noise, recipe.seed)
 
     @property
     def schedule(self) -> StageSchedule:
@@ -134,6 +135,7 @@ class Trainer:
             self._save()
             raise
         finally:
+            self.learner.close()
             self._log.close()
 
     def _news(self, losses: list[float], seconds: float) -> list[Event]:
@@ -157,6 +159,7 @@ class Trainer:
         )
 
     def _leave_stage(self) -> None:
+        self.learner.close()
         self.learner.keep_average()
         self._export(self.result)
         self.position, self.step_in_stage = self.position + 1, 0
@@ -228,7 +231,7 @@ class Trainer:
     def _report(self, losses: list[float], seconds: float) -> StepDone:
         rate = self.learner.optimizer.param_groups[0]["lr"]
         loss = sum(losses) / len(losses)
-        waited, self.learner.waited_seconds = self.learner.waited_seconds, 0.0
+        waited = self.learner.waited_seconds()
         since, self._reported_at = seconds - self._reported_at, seconds
         done = StepDone(
             self.schedule.kind,
@@ -242,3 +245,16 @@ class Trainer:
         if self.devices.is_first:
             self._log.step(done)
         return done
+
+
+def _held_back(source: BatchSource, size: int, patches: int) -> list[Batch]:
+    """Draw the patches that are restored at every validation."""
+    firsts = range(0, patches, _VALIDATED_AT_ONCE)
+    return [
+        source.batch(
+            _VALIDATION_STEP,
+            size,
+            range(first, min(first + _VALIDATED_AT_ONCE, patches)),
+        )
+        for first in firsts
+    ]

@@ -62,6 +62,8 @@ class Degraded:
 
     noisy: Image
     clean: Image
+    real: Image | None = None
+    """What a discriminator takes for real, where `clean` was sharpened."""
 
 
 class DegradationBase(FrozenConfig):

@@ -108,7 +108,8 @@ class RealEsrgan(DegradationBase):
         image = self.first.compress(image, generator)
         image = self.second.spoil(image, size, generator)
         image = self._finish(image, size, generator)
-        return Degraded(from_8_bit(to_8_bit(image)), clean)
+        real = pair.clean if self.sharpen_target else None
+        return Degraded(from_8_bit(to_8_bit(image)), clean, real)
 
     def _finish(
         self, image: Image, size: tuple[int, int], generator: np.random.Generator

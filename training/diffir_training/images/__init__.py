@@ -1,12 +1,14 @@
 """Training images of every kind, read lazily: planes, pairs, windows and batches."""
 
 from diffir_training.images._opening import FileCache
+from diffir_training.images.checks import check_channels, check_fits
 from diffir_training.images.configs import (
     CleanImages,
     CleanSource,
     PairedImages,
     RepeatedFrames,
     TrainingImages,
+    Variety,
 )
 from diffir_training.images.pairs import (
     CleanPlane,
@@ -22,16 +24,14 @@ from diffir_training.images.planes import (
     array_planes,
     open_planes,
 )
-from diffir_training.images.prefetch import Prefetcher
 from diffir_training.images.sampling import (
     ForegroundSampler,
     Spot,
     Window,
     flipped,
-    pair_batch,
     read_pair,
 )
-from diffir_training.images.splitting import split
+from diffir_training.images.splitting import Groups, HeldBack, split, split_groups
 from diffir_training.images.survey import Foreground, Survey, survey_planes
 
 __all__ = [
@@ -41,25 +41,29 @@ __all__ = [
     "FileCache",
     "Foreground",
     "ForegroundSampler",
+    "Groups",
+    "HeldBack",
     "ImagePlane",
     "MeanPlane",
     "PairSource",
     "PairedImages",
     "PlanePair",
-    "Prefetcher",
     "RepeatedFrames",
     "Spot",
     "Survey",
     "TrainingImages",
+    "Variety",
     "Window",
     "array_planes",
+    "check_channels",
+    "check_fits",
     "flipped",
     "open_clean",
     "open_pairs",
     "open_planes",
-    "pair_batch",
     "pairs_of_planes",
     "read_pair",
     "split",
+    "split_groups",
     "survey_planes",
 ]

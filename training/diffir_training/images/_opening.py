@@ -8,6 +8,7 @@ JPEG) can only be decoded whole, and are kept for a while.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ class FileCache:
         self._held = 0
         self._sources: OrderedDict[tuple[Path, str | None], StackSource] = OrderedDict()
         self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._sources)
 
     @property
     def held_bytes(self) -> int:
@@ -82,6 +84,11 @@ class FileCache:
             self._held -= _cost(oldest)
             oldest.close()
         return self._sources[key]
+
+
+def _close_all(sources: OrderedDict[Any, StackSource]) -> None:
+    while sources:
+        sources.popitem()[1].close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +137,16 @@ def open_windows(path: Path, axes: str | None, cache: FileCache) -> Windows:
     if path.is_file() and path.suffix.lower() not in PICTURES:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
-            if _is_plain(series):
+            if (offset := _plain_offset(series)) is not None:
                 stored = np.dtype(dtype).newbyteorder(file.byteorder)
-                return MappedWindows(path, layout, stored, series.dataoffset)
+                return MappedWindows(path, layout, stored, offset)
     return CachedWindows(path, axes, layout, dtype, cache)
 
 
-def _is_plain(series: Any) -> bool:
-    return bool(
-        series.dataoffset is not None
-        and series.keyframe.is_memmappable
-        and not series.is_multifile
-    )
+def _plain_offset(series: tifffile.TiffPageSeries) -> int | None:
+    """Give where the pixels begin that lie one after the other, if they do."""
+    is_plain = series.keyframe.is_memmappable and not series.is_multifile
+    return series.dataoffset if is_plain else None
 
 
 def _open(path: Path, axes: str | None) -> StackSource:
@@ -168,5 +173,5 @@ def _picture(path: Path) -> NDArray[Any]:
 
 def _cost(source: StackSource) -> int:
     if isinstance(source, ArraySource):
-        return int(np.prod(source.shape)) * source.dtype.itemsize
+        return int(np.prod(source.shape) * source.dtype.itemsize)
     return _OPEN_FILE_BYTES

@@ -64,14 +64,26 @@ def check_finite(name: str, values: NDArray[Any]) -> None:
     )
 
 
-def check_fits(images: Iterable[Sized], patch_size: int) -> None:
-    """Refuse images smaller than a patch of `patch_size` x `patch_size` pixels."""
+def check_fits(images: Iterable[Sized], patch_size: int, scale: int = 1) -> None:
+    """Refuse images that, `scale` times as large, are smaller than a patch."""
     for image in images:
         _, height, width = image.shape
-        if min(height, width) < patch_size:
+        if scale * min(height, width) < patch_size:
             raise InputError(
-                f"{image.name} has {height} x {width} pixels, a patch {patch_size} x "
-                f"{patch_size}; leave the image out or choose smaller patches."
+                f"{image.name} has {scale * height} x {scale * width} pixels, a patch "
+                f"{patch_size} x {patch_size}; leave the image out or choose smaller "
+                "patches."
+            )
+
+
+def check_channels(images: Iterable[Sized], channels: int) -> None:
+    """Refuse images of another number of channels than the network gives."""
+    for image in images:
+        if image.shape[0] != channels:
+            raise InputError(
+                f"{image.name} has patches of {image.shape[0]} channels and the model "
+                f"restores {channels}; set out_channels, or the axes of the images: "
+                "an S among them keeps the samples of RGB together."
             )
 
 

@@ -9,6 +9,27 @@ from pydantic import Field, model_validator
 from diffir_core._base import FrozenConfig
 from diffir_training.images.checks import check_stars
 
+IntensityKind = Literal["percentiles", "range"]
+"""What becomes 0 and 1 in model units: percentiles of the image, or its whole range.
+
+``percentiles`` is how microscopy is restored. ``range`` is that of photographs: 255
+becomes 1 in 8 bits, 65535 in 16; floats are taken as they are.
+"""
+
+
+class _Images(FrozenConfig):
+    """What all kinds of images have in common."""
+
+    intensity: IntensityKind = "percentiles"
+    foreground_fraction: float = Field(0.7, ge=0, le=1)
+    """Share of the patches that are drawn in proportion to the structure in them, so
+    that empty background does not dominate; the others are drawn anywhere."""
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether images must be read before training, for values or structure."""
+        return self.intensity != "range" or self.foreground_fraction > 0
+
 
 class CleanSource(FrozenConfig):
     """Clean images of one kind."""
@@ -32,14 +53,26 @@ class CleanSource(FrozenConfig):
         return self
 
 
-class CleanImages(FrozenConfig):
-    """Clean images; noise is simulated."""
+class Variety(FrozenConfig):
+    """How often a clean patch is changed before it is degraded."""
+
+    mixed_fraction: float = Field(0.25, ge=0, le=1)
+    """Laid over another patch: structures of two images on top of each other."""
+    gamma_fraction: float = Field(0.3, ge=0, le=1)
+    """Given another contrast, by a power of 0.6 to 1.8."""
+    dimmed_fraction: float = Field(0.3, ge=0, le=1)
+    """Dimmed to as little as 0.15: a dim corner of a bright image."""
+
+
+class CleanImages(_Images):
+    """Clean images; what spoils them is the recipe's `noise`."""
 
     kind: Literal["clean"] = "clean"
     sources: tuple[CleanSource, ...] = Field(min_length=1)
+    variety: Variety = Variety()
 
 
-class PairedImages(FrozenConfig):
+class PairedImages(_Images):
     """A clean image for each noisy one, by two patterns or by a table."""
 
     kind: Literal["paired"] = "paired"
@@ -69,7 +102,7 @@ class PairedImages(FrozenConfig):
         return self
 
 
-class RepeatedFrames(FrozenConfig):
+class RepeatedFrames(_Images):
     """Several noisy frames of the same field: one is noisy, the others make the target.
 
     The mean of the others shares no noise with the frame. Frames must be registered

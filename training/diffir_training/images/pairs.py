@@ -23,11 +23,12 @@ from diffir_training.images.checks import check_same_positions, check_same_size
 from diffir_training.images.configs import (
     CleanImages,
     CleanSource,
+    IntensityKind,
     PairedImages,
     RepeatedFrames,
 )
 from diffir_training.images.planes import ImagePlane, file_planes
-from diffir_training.images.survey import Foreground, survey_planes
+from diffir_training.images.survey import Foreground, survey_planes, unseen_survey
 
 Float32 = NDArray[np.float32]
 
@@ -137,15 +138,23 @@ def open_clean(
 ) -> list[tuple[float, list[CleanPlane]]]:
     """Open the planes of every source below a folder, with its weight."""
     cache = FileCache()
-    return [(s.weight, _clean_planes(s, folder, cache)) for s in config.sources]
+    return [
+        (source.weight, _clean_planes(source, config, folder, cache))
+        for source in config.sources
+    ]
 
 
 def _clean_planes(
-    source: CleanSource, folder: Path, cache: FileCache
+    source: CleanSource, config: CleanImages, folder: Path, cache: FileCache
 ) -> list[CleanPlane]:
     planes: list[ImagePlane] = []
     for found in matching_images(folder, source.pattern):
         planes += file_planes(found.path, source.axes, cache)
+    surveys = (
+        survey_planes(planes, config.intensity)
+        if config.is_looked_at
+        else [unseen_survey(plane) for plane in planes]
+    )
     return [
         CleanPlane(
             plane,
@@ -153,7 +162,7 @@ def _clean_planes(
             survey.foreground.scaled(1 / survey.mapping.scale),
             source.downscale,
         )
-        for plane, survey in zip(planes, survey_planes(planes), strict=True)
+        for plane, survey in zip(planes, surveys, strict=True)
     ]
 
 
@@ -166,7 +175,8 @@ def open_pairs(config: PairedImages | RepeatedFrames, folder: Path) -> list[Pair
     cache = FileCache()
     if isinstance(config, RepeatedFrames):
         fields = fields_of(config, folder, cache)
-        return [pair for field in fields for pair in _pairs_of_field(field)]
+        kind = config.intensity
+        return [pair for field in fields for pair in _pairs_of_field(field, kind)]
     pairs: list[PairSource] = []
     for partners in _partners(config, folder):
         pairs += pairs_of_planes(
@@ -175,6 +185,7 @@ def open_pairs(config: PairedImages | RepeatedFrames, folder: Path) -> list[Pair
             gain=partners.gain,
             offset=partners.offset,
             scale=config.scale,
+            intensity=config.intensity,
         )
     return pairs
 
@@ -192,6 +203,7 @@ def pairs_of_planes(
     gain: float = 1.0,
     offset: float = 0.0,
     scale: int = 1,
+    intensity: IntensityKind = "percentiles",
 ) -> list[PlanePair]:
     """Pair the planes of a noisy and a clean stack, such as those of two layers."""
     noisy_at, clean_at = (
@@ -201,7 +213,7 @@ def pairs_of_planes(
     partners = [clean_at[plane.position] for plane in noisy]
     for one, other in zip(noisy, partners, strict=True):
         check_same_size(one, other, scale)
-    mappings = [survey.mapping for survey in survey_planes(noisy)]
+    mappings = [survey.mapping for survey in survey_planes(noisy, intensity)]
     foregrounds = [survey.foreground for survey in survey_planes(partners)]
     return [
         PlanePair(
@@ -220,9 +232,11 @@ def pairs_of_planes(
     ]
 
 
-def _pairs_of_field(field: RepeatedField) -> Iterator[PairSource]:
+def _pairs_of_field(
+    field: RepeatedField, intensity: IntensityKind
+) -> Iterator[PairSource]:
     foreground = survey_planes([field.average])[0].foreground
-    for i, survey in enumerate(survey_planes(field.frames)):
+    for i, survey in enumerate(survey_planes(field.frames, intensity)):
         yield PlanePair(
             noisy=field.frames[i],
             clean=field.target(i),

@@ -1,18 +1,16 @@
-"""Windows for training: mostly where there is structure, the same for the same number."""
+"""Windows to train on: mostly where there is structure, by number the same."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
-from diffir_training.data import Batch
 from diffir_training.images.checks import check_fits
 from diffir_training.images.pairs import PairSource
 from diffir_training.images.survey import Foreground
@@ -86,11 +84,6 @@ class ForegroundSampler(Generic[SampledT]):
         self._seed = seed
         self._uniform_fraction = uniform_fraction
 
-    def check_patch(self, size: int) -> None:
-        """Refuse images smaller than a patch, before training starts."""
-        for images in self._groups:
-            check_fits(images, size)
-
     def generator(self, number: int, index: int) -> np.random.Generator:
         """Give the random numbers of the window `index` of the batch `number`.
 
@@ -124,21 +117,6 @@ class ForegroundSampler(Generic[SampledT]):
             for i, extent in enumerate(spot.source.shape[1:])
         )
         return Window(spot.source, rows, columns, int(generator.integers(8)))
-
-
-def pair_batch(
-    sampler: ForegroundSampler[Any], number: int, size: int, count: int
-) -> Batch:
-    """Read the batch `number` of a sampler of pairs, in model units.
-
-    Gives float32 (count, channels, size, size); the clean side is `scale` times as
-    large.
-    """
-    pairs = [read_pair(sampler.window(number, i, size)) for i in range(count)]
-    noisy, clean = (
-        torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True)
-    )
-    return Batch(noisy, clean)
 
 
 def read_pair(

@@ -1,7 +1,7 @@
-"""What one look at each plane tells: its intensity mapping and where its structure is.
+"""What a look at each plane tells: its intensity mapping and where its structure is.
 
-A plane is cut into at most 64 x 64 cells. Of each, a square of at most 16 x 16 pixels is
-looked at:
+A plane is cut into at most 64 x 64 cells. Of each, a square of at most 16 x 16 pixels
+is looked at:
 
     +----pitch---+------------+--
     | 16 |       | 16 |       |      structure of a cell = standard deviation of the
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from diffir_core.errors import InputError
 from diffir_core.intensity import IntensityMapping, fit_mapping
 from diffir_training.images.checks import check_finite
+from diffir_training.images.configs import IntensityKind
 from diffir_training.images.planes import ImagePlane, Position
 
 _CELLS = 64
@@ -75,7 +76,17 @@ class Survey:
     """In the units of the plane."""
 
 
-def survey_planes(planes: Sequence[ImagePlane]) -> list[Survey]:
+def unseen_survey(plane: ImagePlane) -> Survey:
+    """Give what holds without a look: the range of the type, structure everywhere."""
+    _, height, width = plane.shape
+    edges = np.array([0, height]), np.array([0, width])
+    foreground = Foreground(*edges, np.ones((1, 1), np.float32))
+    return Survey(range_mapping(plane.dtype), foreground)
+
+
+def survey_planes(
+    planes: Sequence[ImagePlane], intensity: IntensityKind = "percentiles"
+) -> list[Survey]:
     """Look at every plane once; values that are not finite are refused.
 
     At most 16.8 million values are in memory at a time, and no plane afterwards.
@@ -86,12 +97,14 @@ def survey_planes(planes: Sequence[ImagePlane]) -> list[Survey]:
         stacks.setdefault((plane.file, channel), []).append(i)
     surveys: dict[int, Survey] = {}
     for members in stacks.values():
-        found = _survey_stack([planes[i] for i in members])
+        found = _survey_stack([planes[i] for i in members], intensity)
         surveys.update(zip(members, found, strict=True))
     return [surveys[i] for i in range(len(planes))]
 
 
-def _survey_stack(planes: Sequence[ImagePlane]) -> list[Survey]:
+def _survey_stack(
+    planes: Sequence[ImagePlane], intensity: IntensityKind
+) -> list[Survey]:
     step = -(-len(planes) // _SAMPLED_PLANES)
     samples, foregrounds = [], []
     for i, plane in enumerate(planes):
@@ -99,8 +112,17 @@ def _survey_stack(planes: Sequence[ImagePlane]) -> list[Survey]:
         foregrounds.append(foreground)
         if i % step == 0:
             samples.append(sample)
-    mapping = fit_mapping(np.concatenate(samples))
+    if intensity == "range":
+        mapping = range_mapping(planes[0].dtype)
+    else:
+        mapping = fit_mapping(np.concatenate(samples))
     return [Survey(mapping, foreground) for foreground in foregrounds]
+
+
+def range_mapping(dtype: np.dtype[Any]) -> IntensityMapping:
+    """Map the whole range of integers to 0 .. 1; floats stay as they are."""
+    scale = 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
+    return IntensityMapping(offset=0.0, scale=scale)
 
 
 def _look(plane: ImagePlane) -> tuple[NDArray[Any], Foreground]:
@@ -152,7 +174,7 @@ def _bands(
 
 def _structure(band: NDArray[Any], columns: NDArray[np.int64]) -> NDArray[np.float64]:
     """Give the structure of the cells along a band (channels, thick, width)."""
-    channels, thick, width = band.shape
+    _, thick, width = band.shape
     tall, wide = (min(_SQUARE, size) // _BLOCK * _BLOCK for size in (thick, width))
     across = columns[:-1, None] + np.arange(wide)
     squares = band[:, :tall, across].astype(np.float64)  # (c, y, n, x)
