@@ -1,6 +1,6 @@
 """Training steps a second: ours against the plain eager float32 loop.
 
-    python benchmarks/training.py [--device cuda] [--precision auto] [--quick]
+    python benchmarks/training.py [--device cuda] [--precision auto] [--compile]
 
 The same network, batch and loss. Plain: the modules of `diffir_core.nn`, Adam as it
 comes, eager float32, which is what the official code runs. Ours: the trainer, with its
@@ -36,20 +36,22 @@ CASES = {"small": (SMALL, 64, 4), "full": (FULL, 64, 2)}
 """Network, patch size, batch."""
 
 
-def recipe_for(name: str, folder: Path, device: str, precision: str) -> Recipe:
+def recipe_for(name: str, folder: Path, loop: dict[str, Any]) -> Recipe:
     """Give a recipe of stage 1 on a synthetic image."""
     network, size, batch = CASES[name]
     image = np.random.default_rng(0).gamma(2, 500, (512, 512)).astype(np.uint16)
     tifffile.imwrite(folder / "clean.tif", image)
+    images = dict(kind="clean", sources=[dict(pattern="*.tif")])
     return Recipe.parse(
         dict(
             name=name,
             model=dict(in_channels=1, out_channels=1, **network),
-            data=dict(folder=folder, sources=[dict(pattern="*.tif")]),
+            data=dict(folder=folder, images=images),
+            noise=dict(kind="camera"),
             stages=[
                 dict(kind="ground_truth", steps=10**6, patch_size=size, batch=batch)
             ],
-            loop=dict(device=device, precision=precision),
+            loop=loop,
             checkpoint_steps=10**6,
         )
     )
@@ -94,11 +96,11 @@ def seconds(call: Callable[[], Any], steps: int, device: torch.device) -> float:
     return (time.perf_counter() - started) / steps
 
 
-def measure(name: str, device: str, precision: str, pairs: int) -> dict[str, Any]:
+def measure(name: str, loop: dict[str, Any], pairs: int) -> dict[str, Any]:
     """Time both loops in turn."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        recipe = recipe_for(name, folder, device, precision)
+        recipe = recipe_for(name, folder, loop)
         trainer = Trainer(recipe, folder / "run")
         plain, ours = plain_step(trainer), our_step(trainer)
         where = trainer.devices.device
@@ -121,7 +123,7 @@ from pathlib import Path
 sys.path.insert(0, {folder!r})
 import training
 with tempfile.TemporaryDirectory() as temporary:
-    recipe = training.recipe_for({name!r}, Path(temporary), "cpu", "float32")
+    recipe = training.recipe_for({name!r}, Path(temporary), {loop!r})
     trainer = training.Trainer(recipe, Path(temporary) / "run")
     step = (training.plain_step if {plain} else training.our_step)(trainer)
     for _ in range(3):
@@ -131,9 +133,10 @@ with tempfile.TemporaryDirectory() as temporary:
 """
 
 
-def peak_mb(name: str, *, plain: bool) -> float:
+def peak_mb(name: str, loop: dict[str, Any], *, plain: bool) -> float:
     """Give the peak of a process that trains."""
-    code = MEMORY.format(folder=str(Path(__file__).parent), name=name, plain=plain)
+    folder = str(Path(__file__).parent)
+    code = MEMORY.format(folder=folder, name=name, loop=loop, plain=plain)
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -145,14 +148,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32", help="or bfloat16, auto")
+    parser.add_argument("--compile", action="store_true", help="by torch.compile")
     parser.add_argument("--quick", action="store_true", help="the small network only")
     arguments = parser.parse_args()
+    loop = dict(
+        device=arguments.device,
+        precision=arguments.precision,
+        compile=arguments.compile,
+    )
     print("| network | plain, steps/s | ours | times as fast | plain, MB | ours, MB |")
     print("|---|---|---|---|---|---|")
     for name in ("small",) if arguments.quick else CASES:
-        row = measure(name, arguments.device, arguments.precision, pairs=7)
+        row = measure(name, loop, pairs=7)
         low, high = row["range"]
-        plain, ours = (peak_mb(name, plain=p) for p in (True, False))
+        plain, ours = (peak_mb(name, loop, plain=p) for p in (True, False))
         print(
             f"| {name} | {row['plain']:.2f} | {row['ours']:.2f} | "
             f"{row['ratio']:.2f} ({low:.2f}-{high:.2f}) | {plain:.0f} | {ours:.0f} |",

@@ -110,8 +110,8 @@ def _known_axes(axes: str, name: str) -> str:
     if any(axis in _UNKNOWN_AXES for axis in axes):
         hint = axes.replace("Q", "Z").replace("I", "Z")
         raise InputError(
-            f"{name} does not say what its axes '{axes}' are; pass them, such as "
-            f"--axes {hint}."
+            f"{name} does not say what its axes '{axes}' are; pass them as "
+            f"axes, such as {hint} (--axes {hint} on the command line)."
         )
     return axes
 

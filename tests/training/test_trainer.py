@@ -176,18 +176,49 @@ def test_a_stage_with_a_discriminator_trains_and_resumes(
     assert all(torch.equal(weights[key], unbroken[key]) for key in weights)
 
 
-def test_a_trained_stage_one_can_be_gone_on_from(
+def test_trained_models_can_be_gone_on_from(recipe: Recipe, tmp_path: Path) -> None:
+    joint = recipe.stages[2:]
+    Trainer(recipe, tmp_path / "first").run()
+    stage1, stage2 = (str(tmp_path / "first" / f"stage{i}.safetensors") for i in (1, 2))
+    with_teacher = recipe.replace(start=dict(stage1=stage1), stages=recipe.stages[1:])
+    assert load_model(Trainer(with_teacher, tmp_path / "second").run()).stage == 2
+    both = recipe.replace(start=dict(stage1=stage1, stage2=stage2), stages=joint)
+    begun = Trainer(both, tmp_path / "third")
+    assert begun.stage2 is not None
+    expected = load_file(stage2)
+    own = begun.stage2.state_dict()
+    assert all(torch.equal(own[key], expected[key]) for key in expected)
+    tuned = Trainer(recipe.replace(start=dict(stage2=stage2)), tmp_path / "fourth")
+    weight = tuned.stage1.state_dict()["G.output.weight"]
+    assert torch.equal(weight, expected["G.output.weight"])
+    assert load_model(tuned.run()).stage == 2
+
+
+def test_a_start_that_does_not_fit_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    Trainer(recipe.replace(stages=recipe.stages[:1]), tmp_path / "first").run()
+    start = str(tmp_path / "first" / "stage1.safetensors")
+    wider = recipe.model.replace(dim=16)
+    with pytest.raises(InputError, match="not the recipe's model"):
+        Trainer(
+            recipe.replace(start=dict(stage1=start), model=wider), tmp_path / "second"
+        )
+    with pytest.raises(InputError, match="the other stage"):
+        Trainer(recipe.replace(start=dict(stage2=start)), tmp_path / "third")
+    with pytest.raises(InputError, match=r"start\.stage1 must name"):
+        recipe.replace(stages=recipe.stages[1:])
+
+
+def test_compiled_blocks_learn_the_same_by_rounding(
     recipe: Recipe, tmp_path: Path
 ) -> None:
-    Trainer(recipe.replace(stages=recipe.stages[:1]), tmp_path / "first").run()
-    start = tmp_path / "first" / "stage1.safetensors"
-    second = recipe.replace(start=start, stages=recipe.stages[1:])
-    assert load_model(Trainer(second, tmp_path / "second").run()).stage == 2
-    wider = recipe.replace(start=start, model=recipe.model.replace(dim=16))
-    with pytest.raises(InputError, match="not the recipe's model"):
-        Trainer(wider, tmp_path / "third")
-    with pytest.raises(InputError, match="start must name"):
-        recipe.replace(stages=recipe.stages[1:])
+    recipe = recipe.replace(stages=recipe.stages[:1])
+    compiled = recipe.replace(loop=dict(compile=True))
+    weights, others = (
+        load_file(Trainer(r, tmp_path / name).run())
+        for r, name in ((recipe, "eager"), (compiled, "compiled"))
+    )
+    for key, weight in weights.items():
+        torch.testing.assert_close(others[key], weight, atol=1e-4, rtol=1e-3)
 
 
 def test_validation_keeps_the_best_and_shows_it(recipe: Recipe, tmp_path: Path) -> None:

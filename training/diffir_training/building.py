@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 from torch import nn
@@ -21,25 +22,49 @@ from diffir_training.stages import (
     GroundTruthStage,
     JointStage,
     Stage,
+    stage_two_from,
 )
 
+logger = logging.getLogger(__name__)
+
+NetworkT = TypeVar("NetworkT", DiffIRS1, DiffIRS2)
 _DISTANCES: dict[str, Distance] = {"l1": kd_l1, "kl": kd_kl}
 
 
 def first_network(recipe: Recipe) -> DiffIRS1:
     """Give the stage-1 network that a run begins with, new or trained before."""
-    if recipe.start is None:
-        return DiffIRS1(recipe.model)
-    model = load_model(recipe.start)
-    if not isinstance(model.network, DiffIRS1):
+    start = recipe.start
+    if start.stage1 is not None:
+        return _loaded(start.stage1, "stage1", DiffIRS1, recipe)
+    network = DiffIRS1(recipe.model)
+    if start.stage2 is not None:
+        trained = _loaded(start.stage2, "stage2", DiffIRS2, recipe)
+        network.G.load_state_dict(trained.G.state_dict())
+    return network
+
+
+def second_network(recipe: Recipe, teacher: DiffIRS1) -> DiffIRS2:
+    """Give the stage-2 network: the DIRformer of stage 1, and what `start` has."""
+    start = recipe.start
+    if start.stage2 is None:
+        return stage_two_from(teacher)
+    network = _loaded(start.stage2, "stage2", DiffIRS2, recipe)
+    if recipe.stages[0].kind == "ground_truth":  # Its DIRformer has learnt since.
+        network.G.load_state_dict(teacher.G.state_dict())
+    return network
+
+
+def _loaded(name: str, key: str, kind: type[NetworkT], recipe: Recipe) -> NetworkT:
+    model = load_model(name)
+    if not isinstance(model.network, kind):
         raise InputError(
-            f"start names {recipe.start}, a stage-2 model; a run goes on from a "
-            "stage-1 file, which a training leaves beside it."
+            f"start.{key} names {name}, which is a model of the other stage; a "
+            "training leaves stage1.safetensors and stage2.safetensors."
         )
-    if model.config != recipe.model:
+    if model.config != recipe.model.replace(task=model.config.task):
         raise InputError(
-            f"The network of {recipe.start} is not the recipe's model; copy its "
-            "configuration into the recipe."
+            f"The network of {name} is not the recipe's model; copy its "
+            "configuration, which diffir info shows, into the recipe."
         )
     return model.network.requires_grad_(True)
 
@@ -79,6 +104,11 @@ def _against(
 ) -> Stage:
     device = next(discriminator.parameters()).device
     path = adversary.perceptual
+    if path is None:
+        logger.warning(
+            "No weights for the perceptual network are given (adversary.perceptual); "
+            "this stage trains without the perceptual term."
+        )
     if adversary.kind == "inpainting":
         return InpaintingStage(
             cast("GroundTruthStage | JointStage", plain),

@@ -7,6 +7,7 @@ their outputs and gradients against the definition.
 
 from __future__ import annotations
 
+import logging
 from typing import TypeVar
 
 import torch
@@ -22,6 +23,8 @@ from diffir_core.engine.kernels import (
 )
 from diffir_core.nn.layers import DynamicAttention, TransformerBlock
 
+logger = logging.getLogger(__name__)
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -36,6 +39,19 @@ class FusedTransformerBlock(TransformerBlock):
         return x.permute(0, 3, 1, 2)
 
 
+def compiler_works() -> bool:
+    """Try torch.compile on a sum; warn if there is no compiler."""
+    try:
+        torch.compile(torch.sin, dynamic=False)(torch.ones(4))
+    except Exception as error:  # Whatever a missing or broken compiler raises.
+        logger.warning(
+            "torch.compile does not work here (%s); blocks are not compiled.",
+            type(error).__name__,
+        )
+        return False
+    return True
+
+
 def _attend(attention: DynamicAttention, x: Tensor) -> Tensor:
     q, k, v = project(attention, x, slice(0, 3)).chunk(3, dim=-1)
     q, k = (split_heads(part, attention.heads) for part in (q, k))
@@ -48,13 +64,17 @@ def _attend(attention: DynamicAttention, x: Tensor) -> Tensor:
     return mix(attention, matrix, v)
 
 
-def fuse(network: Network) -> Network:
+def fuse(network: Network, *, compiled: bool = False) -> Network:
     """Give `network` faster blocks and channels-last weights, in place; also return it.
 
-    Parameters, their names and the state dict stay what they were.
+    Parameters, their names and the state dict stay what they were. `compiled` hands
+    the blocks to torch.compile, if it works here.
     """
+    compiled = compiled and compiler_works()
     for module in network.modules():
         if type(module) is TransformerBlock:
             module.__class__ = FusedTransformerBlock
+            if compiled:
+                module.compile(dynamic=False)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

@@ -47,7 +47,7 @@ class Learner:
         self.stage = build_stage(schedule, *networks, self.discriminator)
         self._parameters = list(self.stage.parameters())
         self.optimizer = adam(self._parameters, schedule.rate_at(0), schedule.betas)
-        self.ema: EMA[Any] = EMA(self.stage.network, recipe.ema_decay)
+        self.ema: EMA[Any] = EMA(self.stage.network, self._ema_decay())
 
     def step(self, number: int, step_in_stage: int) -> float:
         """Take a step: batch `number` of the run; give its loss."""
@@ -70,7 +70,7 @@ class Learner:
                 f"The loss is {loss} at step {number}; lower the learning "
                 f"rate ({rate:g}) and resume from the last checkpoint."
             )
-        nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip_gradient_norm)
+        self._clip(self._parameters)
         self.optimizer.step()
         self._step_discriminator(step_in_stage)
         self.ema.update(self.stage.network)
@@ -126,8 +126,16 @@ class Learner:
         _set_rate(self._opponent, adversary.rate.rate(step_in_stage))
         parameters = list(self.discriminator.parameters())
         self._devices.sum_gradients(parameters)
-        nn.utils.clip_grad_norm_(parameters, self._recipe.clip_gradient_norm)
+        self._clip(parameters)
         self._opponent.step()
+
+    def _clip(self, parameters: list[nn.Parameter]) -> None:
+        if self._recipe.clip_gradient_norm is not None:
+            nn.utils.clip_grad_norm_(parameters, self._recipe.clip_gradient_norm)
+
+    def _ema_decay(self) -> float:
+        own = self.schedule.ema_decay
+        return self._recipe.ema_decay if own is None else own
 
     def _clear(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)

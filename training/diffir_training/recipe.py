@@ -78,6 +78,8 @@ class StageSchedule(FrozenConfig):
     """Another learning rate instead of the cosine above."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Of Adam."""
+    ema_decay: float | None = Field(None, ge=0, lt=1)
+    """Instead of the recipe's; 0 keeps no average."""
     distillation: Literal["l1", "kl"] = "l1"
     """Distance of the IPRs; the official code descends L1 alone."""
     adversary: Adversary | None = None
@@ -137,10 +139,24 @@ class LoopConfig(FrozenConfig):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Precision = "float32"
     """Of products: 'auto' takes bfloat16 where a short probe finds it faster."""
+    compile: bool = False
+    """Let torch.compile fuse the blocks; needs a C++ compiler, else it is left out."""
     micro_batch: int | None = Field(None, ge=1)
     """Patches at once in one process; None is all. Less is taken if memory runs out."""
     tensorboard: bool = False
     """Write curves for TensorBoard, too, if it is installed."""
+
+
+class StartConfig(FrozenConfig):
+    """Trained networks to go on from: names of shipped models, or files.
+
+    ``stage1`` alone spares stage 1, or fine-tunes it. ``stage2`` alone, such as a
+    shipped model, lends its DIRformer to stage 1, and all its parts to stage 2. Both
+    let a run begin with a joint stage, as the adversarial one of super-resolution.
+    """
+
+    stage1: str | None = None
+    stage2: str | None = None
 
 
 class Recipe(FrozenConfig):
@@ -152,11 +168,11 @@ class Recipe(FrozenConfig):
     noise: Degradation | None = None
     """What makes degraded images of clean ones; pairs need none."""
     stages: tuple[StageSchedule, ...] = Field(min_length=1)
-    start: Path | None = None
-    """A stage-1 model to go on from: fine-tuning, or stage 2 alone."""
+    start: StartConfig = StartConfig()
     seed: int = 0
     ema_decay: float = Field(0.999, ge=0, lt=1)
-    clip_gradient_norm: float = Field(1.0, gt=0)
+    clip_gradient_norm: float | None = Field(1.0, gt=0)
+    """Longer gradients are shortened to this; null leaves them as they are."""
     checkpoint_steps: int = Field(250, ge=1)
     """Steps between two checkpoints, from which an interrupted run goes on."""
     log_steps: int = Field(50, ge=1)
@@ -171,10 +187,10 @@ class Recipe(FrozenConfig):
         ranks = [order.index(stage.kind) for stage in self.stages]
         if ranks != sorted(ranks):
             raise ValueError(f"stages must follow the order {', '.join(order)}")
-        if ranks[0] != 0 and self.start is None:
+        if ranks[0] != 0 and self.start.stage1 is None:
             raise ValueError(
-                "the first stage must be ground_truth, or start must name a stage-1 "
-                "model"
+                "the first stage must be ground_truth, or start.stage1 must name a "
+                "stage-1 model"
             )
         return self
 

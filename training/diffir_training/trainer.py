@@ -17,10 +17,10 @@ from diffir_core.checkpoint import save_model
 from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS2
 from diffir_training.batches import Batch, BatchSource
-from diffir_training.building import first_network
+from diffir_training.building import first_network, second_network
 from diffir_training.data import open_data
 from diffir_training.devices import Devices, find_devices
-from diffir_training.fused import fuse
+from diffir_training.fused import Network, fuse
 from diffir_training.learner import Learner
 from diffir_training.logs import RunLog, StepDone, Validated
 from diffir_training.recipe import Recipe, StageSchedule
@@ -59,7 +59,7 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self._open_data()
         torch.manual_seed(recipe.seed)  # Initial weights; torch offers no other way.
-        self.stage1 = fuse(first_network(recipe)).to(self.devices.device)
+        self.stage1 = self._prepared(first_network(recipe))
         self.stage2: DiffIRS2 | None = None
         self.position, self.step_in_stage, self.step = 0, 0, 0
         self.best_psnr_db = -math.inf
@@ -149,10 +149,14 @@ class Trainer:
             news.append(self._validate())
         return news
 
+    def _prepared(self, network: Network) -> Network:
+        fuse(network, compiled=self.recipe.loop.compile)
+        return network.to(self.devices.device)
+
     def _enter_stage(self) -> None:
         kind = self.schedule.kind
         if kind != "ground_truth" and self.stage2 is None:
-            self.stage2 = fuse(stage_two_from(self.stage1)).to(self.devices.device)
+            self.stage2 = self._prepared(second_network(self.recipe, self.stage1))
         networks = self.stage1, self.stage2
         self.learner = Learner(
             self.recipe, self.schedule, networks, self.data, self.devices
@@ -196,7 +200,8 @@ class Trainer:
         self.best_psnr_db = state["best_psnr_db"]
         self.stage1.load_state_dict(state["stage1"])
         if self.position == len(self.recipe.stages):
-            self.stage2 = fuse(stage_two_from(self.stage1)) if state["stage2"] else None
+            if state["stage2"]:
+                self.stage2 = stage_two_from(self.stage1)
             return
         self._enter_stage()
         if self.stage2 is not None:

@@ -1,0 +1,341 @@
+"""Training images of real files: read by windows, paired, checked, drawn from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from diffir_training.data import open_data
+from diffir_training.degradations import CameraNoise
+from diffir_training.images import (
+    CleanImages,
+    FileCache,
+    ForegroundSampler,
+    HeldBack,
+    PairedImages,
+    RepeatedFrames,
+    array_planes,
+    flipped,
+    open_clean,
+    open_pairs,
+    open_planes,
+    read_pair,
+    split,
+    split_groups,
+)
+from numpy.typing import NDArray
+from skimage.io import imsave
+
+from diffir_core.errors import InputError
+
+STACK = np.random.default_rng(0).integers(0, 60_000, (3, 40, 52)).astype(np.uint16)
+GRAY = dict(photometric="minisblack")
+Writer = Callable[[Path, NDArray[Any]], None]
+
+
+def _zarr(version: int) -> Writer:
+    def write(path: Path, stack: NDArray[Any]) -> None:
+        array = zarr.create_array(
+            store=path,
+            shape=stack.shape,
+            dtype=stack.dtype,
+            chunks=(1, 16, 16),
+            zarr_format=version,
+        )
+        array[:] = stack
+
+    return write
+
+
+def _tiff(**options: Any) -> Writer:
+    return lambda path, stack: tifffile.imwrite(path, stack, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("plain.tif", _tiff(**GRAY)),
+        ("big.tif", _tiff(bigtiff=True, byteorder=">", **GRAY)),
+        (
+            "tiles.tif",
+            _tiff(tile=(16, 16), compression="zlib", photometric="minisblack"),
+        ),
+        ("imagej.tif", _tiff(imagej=True, metadata={"axes": "ZYX"})),
+        ("stack.ome.tif", _tiff(ome=True, metadata={"axes": "ZYX"})),
+        ("two.zarr", _zarr(2)),
+        ("three.zarr", _zarr(3)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_window_of_any_file_is_that_of_the_array(
+    tmp_path: Path, name: str, write: Writer, dtype: type
+) -> None:
+    stack = (STACK // 257).astype(dtype)
+    write(tmp_path / name, stack)
+    planes = open_planes(tmp_path / name, "ZYX")
+    assert [plane.position for plane in planes] == [(("Z", i),) for i in range(3)]
+    window = planes[1].read(slice(5, 30), slice(10, 52))
+    assert window.dtype == dtype
+    assert np.array_equal(window, stack[1:2, 5:30, 10:52])
+
+
+def test_pictures_and_their_samples(tmp_path: Path) -> None:
+    rgb = (STACK[:3].transpose(1, 2, 0) // 257).astype(np.uint8)
+    imsave(tmp_path / "rgb.png", rgb)
+    (joint,) = open_planes(tmp_path / "rgb.png", "YXS")
+    assert joint.shape == (3, 40, 52)
+    assert np.array_equal(
+        joint.read(slice(3, 9), slice(0, 4)), rgb[3:9, :4].transpose(2, 0, 1)
+    )
+    assert [plane.shape[0] for plane in open_planes(tmp_path / "rgb.png")] == [1, 1, 1]
+    assert array_planes(STACK, "ZYX")[2].position == (("Z", 2),)
+
+
+@pytest.mark.skipif(not hasattr(os, "SEEK_HOLE"), reason="needs sparse files")
+def test_a_window_of_a_file_larger_than_memory_allows(tmp_path: Path) -> None:
+    """30 GB on paper, in a file with holes; what is read is a window."""
+    path = tmp_path / "huge.tif"
+    huge = tifffile.memmap(path, shape=(60, 16_000, 16_000), dtype=np.uint16)
+    huge[59, 8000:8064, 9000:9064] = STACK[0, :1, :1]
+    del huge
+    plane = open_planes(path, "ZYX")[59]
+    window = plane.read(slice(7990, 8064), slice(9000, 9064))
+    assert (window[0, 10:] == STACK[0, 0, 0]).all()
+    assert not window[0, :10].any()
+
+
+def test_the_cache_keeps_to_its_bound(tmp_path: Path) -> None:
+    for i in range(6):
+        imsave(tmp_path / f"{i}.png", STACK[0] + np.uint16(i), check_contrast=False)
+    cache = FileCache(limit_bytes=3 * STACK[0].nbytes)
+    planes = open_planes(tmp_path, cache=cache)
+    values = [int(p.read(slice(0, 1), slice(0, 1))[0, 0, 0]) for p in planes * 2]
+    assert values == [int(STACK[0, 0, 0]) + i for i in range(6)] * 2
+    assert cache.held_bytes <= 3 * STACK[0].nbytes
+
+
+def _paired(tmp_path: Path, count: int = 3) -> PairedImages:
+    for i in range(count):
+        _write(tmp_path / "raw" / f"cell{i}_noisy.tif", STACK[i] // 2)
+        _write(tmp_path / "clean" / f"cell{i}.tif", STACK[i])
+    return PairedImages(noisy="raw/*_noisy.tif", clean="clean/*.tif")
+
+
+def _write(path: Path, image: NDArray[Any]) -> None:
+    path.parent.mkdir(exist_ok=True, parents=True)
+    tifffile.imwrite(path, image, photometric="minisblack")
+
+
+def test_pairs_are_found_by_name_and_flipped_alike(tmp_path: Path) -> None:
+    pairs = open_pairs(_paired(tmp_path), tmp_path)
+    assert [Path(pair.file).name for pair in pairs] == [
+        f"cell{i}_noisy.tif" for i in range(3)
+    ]
+    sampler = ForegroundSampler([(1.0, pairs)], seed=0)
+    flips = set()
+    for index in range(60):
+        window = sampler.window(0, index, 16)
+        flips.add(window.flip)
+        noisy, clean = read_pair(window)
+        values = window.source.mapping
+        # The clean image is twice the noisy one, but for what halving rounds off.
+        assert clean * values.scale + values.offset == pytest.approx(
+            2 * (noisy * values.scale + values.offset), abs=1.5
+        )
+    assert flips == set(range(8))
+    images = {flipped(STACK[:1].astype(np.float32), i).tobytes() for i in range(8)}
+    assert len(images) == 8
+
+
+def test_a_table_gives_gain_and_offset(tmp_path: Path) -> None:
+    _paired(tmp_path)
+    (tmp_path / "pairs.csv").write_text(
+        "noisy,clean,gain,offset\n"
+        "raw/cell0_noisy.tif,clean/cell0.tif,0.5,100\n"
+        "raw/cell1_noisy.tif,clean/cell1.tif,2,-3\n"
+    )
+    first, second = open_pairs(PairedImages(table="pairs.csv"), tmp_path)
+    window = slice(0, 8), slice(8, 20)
+    assert np.allclose(first.read(*window)[1], 0.5 * STACK[0][window] + 100)
+    assert np.allclose(second.read(*window)[1], 2.0 * STACK[1][window] - 3)
+
+
+def test_clean_images_may_be_larger(tmp_path: Path) -> None:
+    _write(tmp_path / "a" / "0.tif", STACK[0, ::2, ::2])
+    _write(tmp_path / "b" / "0.tif", STACK[0])
+    config = PairedImages(noisy="a/*.tif", clean="b/*.tif", scale=2)
+    (pair,) = open_pairs(config, tmp_path)
+    noisy, clean = pair.read(slice(2, 10), slice(4, 12))
+    assert np.array_equal(clean[0, ::2, ::2], noisy[0])
+    assert clean.shape == (1, 16, 16)
+
+
+def test_a_repeated_frame_becomes_the_mean_of_the_others(tmp_path: Path) -> None:
+    for i in range(3):
+        _write(tmp_path / "raw" / "a" / f"{i}.tif", STACK[i])
+    pairs = open_pairs(RepeatedFrames(pattern="raw/*"), tmp_path)
+    everywhere = slice(0, 40), slice(0, 52)
+    noisy, target = pairs[1].read(*everywhere)
+    assert np.array_equal(noisy[0], STACK[1])
+    assert np.allclose(target[0], (STACK[0].astype(float) + STACK[2]) / 2)
+    _write(tmp_path / "average" / "a.tif", STACK[0] // 3)
+    config = RepeatedFrames(pattern="raw/*", average="average/*.tif")
+    _, target = open_pairs(config, tmp_path)[1].read(*everywhere)
+    assert np.array_equal(target[0], STACK[0] // 3)
+
+
+def _break(tmp_path: Path, change: str) -> PairedImages:
+    """Make pairs, and one mistake."""
+    config = _paired(tmp_path)
+    if change == "size":
+        _write(tmp_path / "clean" / "cell1.tif", STACK[1, 1:])
+    elif change == "partner":
+        (tmp_path / "clean" / "cell2.tif").unlink()
+    elif change == "nan":
+        _write(tmp_path / "raw" / "cell0_noisy.tif", np.full((40, 52), np.nan, "f4"))
+    elif change == "empty":
+        return config.replace(noisy="nothing/*.tif")
+    elif change == "planes":
+        path = tmp_path / "clean" / "cell1.tif"
+        tifffile.imwrite(path, STACK, imagej=True, metadata={"axes": "ZYX"})
+    elif change == "types":
+        for file in (tmp_path / "raw").iterdir():
+            file.rename(file.with_suffix(".txt"))
+        return config.replace(noisy="raw/*_noisy.txt")
+    return config
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("size", r"cell1.* must have its size"),
+        ("partner", "cell2_noisy.tif has no partner"),
+        ("nan", "cell0_noisy.tif has NaN"),
+        ("empty", r"Nothing matches 'nothing/\*\.tif'"),
+        ("planes", "need the same planes"),
+        ("types", "None of the 3 files"),
+    ],
+)
+def test_pairs_that_cannot_be_learnt_from(
+    tmp_path: Path, change: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        open_pairs(_break(tmp_path, change), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("noisy,clen\na,b\n", "lacks the column 'clean'"),
+        ("noisy,clean,gian\na,b,1\n", "unknown column 'gian'"),
+        ("noisy,clean\nraw/cell9.tif,clean/cell0.tif\n", "line 2.*cell9"),
+        (
+            "noisy,clean,gain\nraw/cell0_noisy.tif,clean/cell0.tif,-1\n",
+            "the gain is '-1'",
+        ),
+        ("noisy,clean\n", "no row"),
+    ],
+)
+def test_a_table_with_a_mistake_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    _paired(tmp_path)
+    (tmp_path / "pairs.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        open_pairs(PairedImages(table="pairs.csv"), tmp_path)
+
+
+def test_what_cannot_be_compared_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="different numbers of stars"):
+        PairedImages.parse(dict(noisy="a/*.tif", clean="b/c.tif"))
+    with pytest.raises(InputError, match="noisy and clean, or table"):
+        PairedImages.parse(dict(noisy="a/*.tif"))
+    _write(tmp_path / "raw" / "a" / "0.tif", STACK[0])
+    with pytest.raises(InputError, match="holds 1 frame, 2 are needed"):
+        open_pairs(RepeatedFrames(pattern="raw/*"), tmp_path)
+
+
+def _mostly_empty() -> NDArray[np.uint16]:
+    """A structured square of a hundredth of the area, in noise."""
+    generator = np.random.default_rng(1)
+    image = generator.normal(100, 3, (640, 640))
+    image[64:128, 64:128] += 500 * (np.indices((64, 64)).sum(0) // 8 % 2)
+    return image.astype(np.uint16)
+
+
+def test_empty_background_does_not_dominate(tmp_path: Path) -> None:
+    _write(tmp_path / "a.tif", _mostly_empty())
+    images = CleanImages.parse(dict(sources=[dict(pattern="a.tif")]))
+    shares = []
+    for uniform in (1.0, 0.3):
+        sampler = ForegroundSampler(open_clean(images, tmp_path), 0, uniform)
+        windows = [sampler.window(0, i, 32) for i in range(400)]
+        shares.append(
+            np.mean([w.rows.start < 128 and w.columns.start < 128 for w in windows])
+        )
+    assert shares[0] < 0.1
+    assert shares[1] > 0.4
+
+
+def test_a_batch_depends_on_its_number_alone(tmp_path: Path) -> None:
+    _write(tmp_path / "a.tif", STACK)
+    images = CleanImages.parse(dict(sources=[dict(pattern="a.tif", axes="ZYX")]))
+    first, second = (
+        open_data(
+            images,
+            tmp_path,
+            CameraNoise(),
+            channels=1,
+            largest_patch=32,
+            held_back=None,
+            seed=3,
+        ).training
+        for _ in range(2)
+    )
+    whole = first.batch(7, 32, range(4))
+    first.batch(8, 32, range(4))
+    assert whole.noisy.equal(second.batch(7, 32, range(4)).noisy)
+    assert whole.clean[2:].equal(first.batch(7, 32, [2, 3]).clean)
+    assert not whole.noisy.equal(first.batch(8, 32, range(4)).noisy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(channels=3), "patches of 1 channels and the model restores 3"),
+        (dict(largest_patch=64), "a patch 64 x 64"),
+        (dict(held_back=HeldBack(0.5, "nothing*")), "matches none of the files"),
+        (dict(held_back=HeldBack(0.5, "cell*")), "matches all of the files"),
+    ],
+)
+def test_data_that_cannot_be_trained_on(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    config = _paired(tmp_path)
+    plain = dict(channels=1, largest_patch=32, held_back=None, seed=0)
+    assert open_data(config, tmp_path, None, **plain).held_back is None  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=message):
+        open_data(config, tmp_path, None, **(plain | changes))  # type: ignore[arg-type]
+
+
+def test_files_are_held_back_whole(tmp_path: Path) -> None:
+    for i in range(5):
+        _write(tmp_path / f"{i}.tif", STACK)
+    planes = open_planes(tmp_path, "ZYX")
+    seen, kept = split(planes, HeldBack(0.4), seed=0)
+    assert len(seen) + len(kept) == 15
+    assert {plane.file for plane in seen}.isdisjoint(plane.file for plane in kept)
+    assert len({plane.file for plane in kept}) == 2
+    _, named = split(planes, HeldBack(0.4, "3.tif"), seed=0)
+    assert {Path(plane.file).name for plane in named} == {"3.tif"}
+    seen, kept = split(planes[:3], HeldBack(0.1), seed=0)  # Of one file: its last.
+    assert [plane.position for plane in kept] == [(("Z", 2),)]
+    with pytest.raises(InputError, match="two planes or more"):
+        split_groups([(1.0, planes[:1])], HeldBack(0.5), seed=0)
