@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +18,7 @@ from diffir_core._unpickling import read_pickled
 from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
 from diffir_core.errors import CheckpointError
+from diffir_core.ipr_statistics import IPRStatistics
 from diffir_core.model import Model, fingerprint
 from diffir_core.models import shipped_models
 from diffir_core.nn import DiffIRS1, DiffIRS2
@@ -86,7 +88,8 @@ def _load_safetensors(path: Path, name: str) -> Model:
             f"{path.name} describes its network in a way this version does not know; "
             "update napari-diffir, or fetch the file again."
         ) from error
-    model = _build(state, config, card, name, path.name)
+    statistics = IPRStatistics.taken_from(state, config.ipr_length)
+    model = replace(_build(state, config, card, name, path.name), statistics=statistics)
     if model.fingerprint != metadata.get("fingerprint"):
         raise CheckpointError(
             f"{path.name} is damaged: its weights do not have the fingerprint it "
@@ -128,6 +131,7 @@ def save_model(
     network: DiffIRS1 | DiffIRS2,
     *,
     card: ModelCard | None = None,
+    statistics: IPRStatistics | None = None,
     dtype: Literal["float32", "float16"] = "float32",
 ) -> None:
     """Write a network as safetensors, with its configuration, card and fingerprint.
@@ -152,6 +156,8 @@ def save_model(
         "card": card.model_dump_json() if card else "",
         "fingerprint": fingerprint(state),
     }
+    if statistics is not None:
+        state |= statistics.state()
     temporary = path.with_name(path.name + ".part")
     save_file(state, temporary, metadata=metadata)
     os.replace(temporary, path)
@@ -160,5 +166,5 @@ def save_model(
 def convert(official: str | Path, destination: str | Path) -> Model:
     """Turn an official file into ours; give the model it holds."""
     model = load_model(official)
-    save_model(destination, model.network, card=model.card)
+    save_model(destination, model.network, card=model.card, statistics=model.statistics)
     return model

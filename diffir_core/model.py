@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
 from diffir_core.errors import CheckpointError
+from diffir_core.ipr_statistics import IPRStatistics
 from diffir_core.nn import DiffIRS1, DiffIRS2
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Model:
     fingerprint: str
     """SHA-256 of names, shapes and float32 values: the weights, not the file."""
     name: str
+    statistics: IPRStatistics | None = None
+    """Of the IPRs in training; None for models that were stored without."""
 
     @property
     def stage(self) -> int:

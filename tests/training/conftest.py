@@ -43,6 +43,7 @@ def recipe(tmp_path: Path) -> Recipe:
                 dict(kind="estimation", steps=4, patch_size=32, batch=2),
                 dict(kind="joint", steps=6, patch_size=32, batch=2),
             ],
+            statistics_patches=16,
             checkpoint_steps=3,
             log_steps=2,
         )

@@ -176,6 +176,8 @@ class Recipe(FrozenConfig):
     checkpoint_steps: int = Field(250, ge=1)
     """Steps between two checkpoints, from which an interrupted run goes on."""
     log_steps: int = Field(50, ge=1)
+    statistics_patches: int = Field(256, ge=2)
+    """Over how many patches the statistics of the IPRs in a stage-2 file are."""
     validation: ValidationConfig | None = None
     loop: LoopConfig = LoopConfig()
     card: ModelCard | None = None

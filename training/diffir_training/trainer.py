@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from diffir_training.building import first_network, second_network
 from diffir_training.data import open_data
 from diffir_training.devices import Devices, find_devices
 from diffir_training.fused import Network, fuse
+from diffir_training.ipr_statistics import measure_iprs
 from diffir_training.learner import Learner
 from diffir_training.logs import RunLog, StepDone, Validated
 from diffir_training.recipe import Recipe, StageSchedule
@@ -29,8 +30,9 @@ from diffir_training.state import NAME, load_state, save_state
 from diffir_training.validation import save_preview, validate
 
 Event = StepDone | Validated
-_VALIDATION_STEP = 1 << 40
-_VALIDATED_AT_ONCE = 4
+_VALIDATION_STEP, _STATISTICS_STEP = 1 << 40, 1 << 41
+"""Numbers of batches that no step has."""
+_AT_ONCE = 4
 
 
 class Trainer:
@@ -88,7 +90,9 @@ class Trainer:
             size = min(plan.patch_size, data.largest_held_back)
             self._held_back = [
                 batch.to(self.devices.device)
-                for batch in _held_back(data.held_back, size, plan.patches)
+                for batch in _drawn(
+                    data.held_back, _VALIDATION_STEP, size, plan.patches
+                )
             ]
 
     @property
@@ -165,15 +169,23 @@ class Trainer:
     def _leave_stage(self) -> None:
         self.learner.close()
         self.learner.keep_average()
-        self._export(self.result)
+        self._export(self.result, with_statistics=True)
         self.position, self.step_in_stage = self.position + 1, 0
         if self.position < len(self.recipe.stages):
             self.best_psnr_db = -math.inf
             self._enter_stage()
 
-    def _export(self, path: Path) -> None:
-        if self.devices.is_first:
-            save_model(path, self.learner.ema.network, card=self.recipe.card)
+    def _export(self, path: Path, *, with_statistics: bool = False) -> None:
+        if not self.devices.is_first:
+            return
+        network = self.learner.ema.network
+        statistics = None
+        if with_statistics and isinstance(network, DiffIRS2):
+            size, count = self.schedule.patch_sizes[-1], self.recipe.statistics_patches
+            batches = _drawn(self.data, _STATISTICS_STEP, size, count)
+            device = self.devices.device
+            statistics = measure_iprs(network, self.stage1, batches, device)
+        save_model(path, network, card=self.recipe.card, statistics=statistics)
 
     def _save(self) -> None:
         if not self.devices.is_first:
@@ -218,7 +230,7 @@ class Trainer:
         best = quality.psnr_db > self.best_psnr_db
         if best:
             self.best_psnr_db = quality.psnr_db
-            self._export(self.folder / "best.safetensors")
+            self._export(self.folder / "best.safetensors", with_statistics=True)
         event = Validated(
             self.schedule.kind,
             self.step,
@@ -252,14 +264,9 @@ class Trainer:
         return done
 
 
-def _held_back(source: BatchSource, size: int, patches: int) -> list[Batch]:
-    """Draw the patches that are restored at every validation."""
-    firsts = range(0, patches, _VALIDATED_AT_ONCE)
-    return [
-        source.batch(
-            _VALIDATION_STEP,
-            size,
-            range(first, min(first + _VALIDATED_AT_ONCE, patches)),
-        )
-        for first in firsts
-    ]
+def _drawn(
+    source: BatchSource, number: int, size: int, patches: int
+) -> Iterator[Batch]:
+    """Draw patches a few at a time, all of one number."""
+    for first in range(0, patches, _AT_ONCE):
+        yield source.batch(number, size, range(first, min(first + _AT_ONCE, patches)))

@@ -1,0 +1,129 @@
+"""What the IPRs of a model's training images were like, and how well it estimates them.
+
+Training stores it with the weights. It gives the IPR axes of meaning: how unlike an
+image is to what the model knows, where its average behaviour lies, and how far an
+estimate may be off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffir_core.errors import CheckpointError
+
+Vector = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+
+PREFIX = "statistics."
+UNLIKE = 3.0
+"""A distance above which an image is called unlike the training images."""
+_SHRINKAGE = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class IPRStatistics:
+    """Mean and covariances of IPRs over training patches, n numbers each."""
+
+    mean: Vector
+    """(n,) of the estimated IPRs."""
+    covariance: Matrix
+    """(n, n) of the estimated IPRs."""
+    error_covariance: Matrix | None
+    """(n, n) of the stage-2 estimate minus the stage-1 IPR, about zero; or None."""
+    patches: int
+    """Over how many patches."""
+
+    @classmethod
+    def of(cls, estimates: Vector, truths: Vector | None) -> Self:
+        """Sum up estimates (patches, n), and their errors if truths are given."""
+        values = estimates.astype(np.float64)
+        errors = None
+        if truths is not None:
+            difference = values - truths
+            errors = difference.T @ difference / len(values)
+        covariance = np.cov(values, rowvar=False, ddof=0)
+        mean = values.mean(axis=0).astype(np.float32)
+        return cls(mean, covariance, errors, len(values))
+
+    def distance(self, vector: Vector) -> float:
+        """Give how unlike training an IPR (n,) is: about 1 is typical.
+
+        The Mahalanobis distance over sqrt(n). The covariance is shrunk towards a
+        multiple of the identity, because patches are hardly more than dimensions.
+        """
+        n = len(self.mean)
+        level = float(np.trace(self.covariance)) / n or 1.0
+        shrunk = (1 - _SHRINKAGE) * self.covariance + _SHRINKAGE * level * np.eye(n)
+        off = vector.astype(np.float64) - self.mean
+        return float(np.sqrt(off @ np.linalg.solve(shrunk, off) / n))
+
+    def steered(self, vector: Vector, strength: float) -> Vector:
+        """Scale an IPR about the mean: 0 is the average image's, 1 its own."""
+        steered = self.mean + strength * (vector - self.mean)
+        return np.asarray(steered, np.float32)
+
+    def errors(self, count: int, generator: np.random.Generator) -> Vector:
+        """Draw errors (count, n) as the estimate made them in training.
+
+        Raises
+        ------
+        ValueError
+            If the model was stored without them.
+        """
+        if self.error_covariance is None:
+            raise ValueError("no error covariance is stored")
+        values, directions = np.linalg.eigh(self.error_covariance)
+        normal = generator.standard_normal((count, len(values)))
+        scaled = normal * np.sqrt(np.maximum(values, 0.0))
+        return (scaled @ directions.T).astype(np.float32)
+
+    def state(self) -> dict[str, Tensor]:
+        """Give tensors, as they are stored beside the weights."""
+        values = {"mean": self.mean, "covariance": self.covariance}
+        if self.error_covariance is not None:
+            values["error_covariance"] = self.error_covariance
+        state = {
+            PREFIX + name: torch.from_numpy(np.asarray(value, np.float32).copy())
+            for name, value in values.items()
+        }
+        state[PREFIX + "patches"] = torch.tensor([self.patches])
+        return state
+
+    @classmethod
+    def taken_from(cls, state: dict[str, Tensor], length: int) -> Self | None:
+        """Take statistics out of a state dict that may hold some; check their sizes.
+
+        Raises
+        ------
+        CheckpointError
+            If they are not whole.
+        """
+        own = {
+            key.removeprefix(PREFIX): state.pop(key)
+            for key in list(state)
+            if key.startswith(PREFIX)
+        }
+        if not own:
+            return None
+        shapes = {"mean": (length,), "covariance": (length, length), "patches": (1,)}
+        if "error_covariance" in own:
+            shapes["error_covariance"] = (length, length)
+        for name, shape in shapes.items():
+            if name not in own or tuple(own[name].shape) != shape:
+                raise CheckpointError(
+                    f"The IPR statistics of the model are not whole ('{name}'); fetch "
+                    "the file again."
+                )
+        error = own.get("error_covariance")
+        return cls(
+            own["mean"].float().numpy(),
+            own["covariance"].double().numpy(),
+            None if error is None else error.double().numpy(),
+            int(own["patches"]),
+        )

@@ -1,0 +1,36 @@
+"""How the IPRs of training patches are spread, and how well stage 2 estimates them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from diffir_core.ipr_statistics import IPRStatistics
+from diffir_core.nn import DiffIRS1, DiffIRS2
+from diffir_training.batches import Batch
+
+
+@torch.no_grad()
+def measure_iprs(
+    network: DiffIRS2, teacher: DiffIRS1, batches: Iterable[Batch], device: torch.device
+) -> IPRStatistics:
+    """Estimate the IPR of every patch from its degraded side alone, and compare.
+
+    Every patch has a start noise of its own, from a generator of seed 0.
+    """
+    generator = torch.Generator().manual_seed(0)
+    estimates, truths = [], []
+    for batch in batches:
+        moved = batch.to(device)
+        noise = torch.randn(
+            (len(batch.noisy), network.config.ipr_length), generator=generator
+        )
+        estimates.append(network.extract_ipr(moved.noisy, noise=noise.to(device)))
+        truths.append(teacher.extract_ipr(moved.noisy, moved.clean))
+    one, other = (
+        np.concatenate([part.float().cpu().numpy() for part in parts])
+        for parts in (estimates, truths)
+    )
+    return IPRStatistics.of(one, other)
