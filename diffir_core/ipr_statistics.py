@@ -81,7 +81,7 @@ class IPRStatistics:
         values, directions = np.linalg.eigh(self.error_covariance)
         normal = generator.standard_normal((count, len(values)))
         scaled = normal * np.sqrt(np.maximum(values, 0.0))
-        return (scaled @ directions.T).astype(np.float32)
+        return np.asarray(scaled @ directions.T, np.float32)
 
     def state(self) -> dict[str, Tensor]:
         """Give tensors, as they are stored beside the weights."""
