@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
 from diffir_core.intensity import fit_mapping
+from diffir_core.stacks.axes import check_axes
 from napari_diffir._image_folders import (
     FRAMES_FIRST,
     fields_in,
@@ -91,6 +92,7 @@ def _array_crop(image: LayerImage, along: str = "") -> NDArray[Any]:
 
     At most 32 of them, evenly spaced.
     """
+    check_axes(image.axes, image.data.shape)
     selection = [
         _centre(size)
         if axis in "YX"

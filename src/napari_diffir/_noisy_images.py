@@ -157,7 +157,7 @@ def _repeated(pattern: str, axes: str | None = None) -> Sections:
 
 def frames_in_time(image: LayerImage, *, is_guessed: bool) -> LayerImage:
     """Take the first axis as time where the layer's axes have no names."""
-    if not is_guessed or "T" in image.axes:
+    if not is_guessed or not image.axes.startswith("Z"):
         return image
     return replace(image, axes="T" + image.axes[1:])
 

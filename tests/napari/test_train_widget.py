@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from diffir_training.recipe import Recipe
 from qtpy.QtCore import QTimer
-from tiny_runs import blobs, saved, saved_step, tiny_recipe
+from tiny_runs import TINY, blobs, noisy, saved, saved_step, tiny_recipe
 
 from diffir_core.checkpoint import load_model
 from diffir_core.nn import DiffIRS2
+from napari_diffir._presets import MODEL_SIZES, PRESETS, ModelSize, Preset
 from napari_diffir._run_folder import history
 from napari_diffir._training import TrainingSession, current_session
 from napari_diffir._training_steps import Job, RunControl, training_steps
@@ -112,6 +113,112 @@ def test_a_run_survives_its_widget_and_its_model_restores(
         restore.restore_button.click()
     qtbot.waitUntil(restore.restore_button.isEnabled, timeout=10_000)
     assert viewer.layers["clean restored"].data.shape == layer.data.shape
+
+
+@pytest.fixture
+def tiny_presets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form's first choices, at the size of a test."""
+    kinds = ("ground_truth", "estimation", "joint")
+    stages = [
+        dict(kind=kind, steps=count, patch_size=32, batch=2)
+        for kind, count in zip(kinds, (30, 4, 10), strict=True)
+    ]
+    validation = dict(steps=5, patches=2)
+    preset = Preset("a moment", tuple(stages), 2, validation, 1000)
+    monkeypatch.setitem(PRESETS, "quick", preset)
+    monkeypatch.setitem(MODEL_SIZES, "small", ModelSize(0, 1.0, TINY))
+
+
+def test_a_pair_of_layers_trains_closes_and_resumes(
+    viewer: Any, qtbot: Any, tmp_path: Path, session: Any, tiny_presets: None
+) -> None:
+    clean, run = blobs(1, 96)[0], tmp_path / "run"
+    viewer.add_image(noisy(clean), name="noisy", axis_labels=("y", "x"))
+    viewer.add_image(clean, name="clean")
+    widget = open_widget(viewer, run)
+    form, pairs = widget.form, widget.form.pairs
+    form.kind_box.setCurrentText(pairs.title)
+    assert pairs.noisy_box.currentText() == "noisy"
+    assert pairs.clean_box.currentText() == "clean"
+    picture = pairs.preview.picture
+    qtbot.waitUntil(lambda: not picture.pixmap().isNull(), timeout=60_000)
+    assert picture.pixmap().width() > 1.8 * picture.pixmap().height()
+    form.recipe.device_box.setCurrentText("cpu")
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: len(session.state.losses) > 2, timeout=60_000)
+
+    widget.close()
+    qtbot.waitUntil(lambda: not session.is_busy, timeout=60_000)
+    assert 0 < session.state.step < 44
+    viewer.window.remove_dock_widget(widget.parent())
+    viewer.layers.clear()  # The run has its own copy.
+
+    widget = open_widget(viewer)
+    widget.resume_button.click()
+    qtbot.waitUntil(lambda: session.state.phase == "finished", timeout=60_000)
+    recipe = Recipe.from_yaml(run / "recipe.yaml")
+    assert recipe.noise is None
+    assert recipe.loop.device == "cpu"
+    assert recipe.validation.held_back_files == "*_held_back*"
+    assert session.state.losses[-1][0] == 44
+    assert session.state.psnrs_db[-1][0] == 44
+    assert "best model of stage 2" in widget.use_button.toolTip()
+
+
+def test_pairs_that_do_not_match_are_refused_before_the_start(
+    viewer: Any, qtbot: Any, tmp_path: Path, session: Any
+) -> None:
+    viewer.add_image(blobs(1, 64)[0], name="small")
+    viewer.add_image(blobs(1, 96)[0], name="large")
+    widget = open_widget(viewer, tmp_path / "run")
+    pairs = widget.form.pairs
+    widget.form.kind_box.setCurrentText(pairs.title)
+    assert "shape (64, 64)" in pairs.preview.hint.text()
+    widget.start_button.click()
+    assert "(96, 96)" in widget.status.message.text()
+    pairs.clean_box.setCurrentText("small")
+    assert "same layer" in pairs.preview.hint.text()
+    pairs.noisy_box.setCurrentText("large")
+    pairs.clean_box.setCurrentText("small")
+    pairs.noisy_box.setCurrentText("small")
+    assert pairs.clean_box.currentText() == "large"
+    pairs.clean_box.add_folder(tmp_path)
+    assert "a folder" in pairs.preview.hint.text()
+    assert not session.is_busy
+    assert not (tmp_path / "run").exists()
+
+
+def test_patches_that_do_not_fit_are_explained_in_the_panel(
+    viewer: Any, qtbot: Any, tmp_path: Path, session: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("napari_diffir.widgets._run_status.show_error", lambda _: None)
+    for name in ("noisy", "clean"):
+        viewer.add_image(noisy(blobs(4, 80)), name=name)
+    widget = open_widget(viewer, tmp_path / "run")
+    widget.form.kind_box.setCurrentText(widget.form.pairs.title)
+    widget.form.recipe.preset_box.setCurrentIndex(1)
+    qtbot.waitUntil(widget.start_button.isEnabled, timeout=60_000)
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: session.state.phase == "failed", timeout=60_000)
+    assert "80 x 80 pixels, a patch 96 x 96" in widget.status.message.text()
+
+
+def test_frames_are_shown_beside_their_mean(
+    viewer: Any, qtbot: Any, tmp_path: Path, session: Any
+) -> None:
+    viewer.add_image(noisy(blobs(1, 96)[0]), name="plane")
+    widget = open_widget(viewer, tmp_path / "run")
+    frames = widget.form.frames
+    widget.form.kind_box.setCurrentText(frames.title)
+    assert "named t" in frames.preview.hint.text()
+    viewer.add_image(noisy(np.repeat(blobs(1, 96), 5, axis=0)), name="frames")
+    frames.frames_box.setCurrentText("frames")
+    picture = frames.preview.picture
+    qtbot.waitUntil(lambda: not picture.pixmap().isNull(), timeout=60_000)
+    assert frames.preview.hint.text() == ""
+    recipe = widget.form.make_recipe()(tmp_path / "run")
+    assert recipe.data.images.kind == "repeated"
+    assert (tmp_path / "run/images/frames_held_back.tif").exists()
 
 
 def test_pause_waits_and_two_widgets_show_one_run(

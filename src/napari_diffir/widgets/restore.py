@@ -46,7 +46,7 @@ class RestoreWidget(QWidget):
         self.progress_bar = QProgressBar()
         self.progress_bar.setRange(0, _BAR_STEPS)
         self.restore_button = button(
-            "Restore", "The result is a new layer beside this one.", self.start
+            "Restore", "The result is a new layer beside the chosen one.", self.start
         )
         self.cancel_button = button(
             "Cancel", "Stops within a moment; nothing is added.", self.cancel
