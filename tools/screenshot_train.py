@@ -34,6 +34,7 @@ def main(path: str, setup_path: str | None = None) -> None:
     widget.form.kind_box.setCurrentText(pairs.title)
     pairs.noisy_box.setCurrentText("nuclei noisy")
     pairs.clean_box.setCurrentText("nuclei reference")
+    widget.form.folder_edit.setText("~/diffir-training/nuclei")
     wait(3000)
     if setup_path:
         viewer.screenshot(setup_path, canvas_only=False)
