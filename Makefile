@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Threads that wait must not spin: others may need the core.
+export OMP_WAIT_POLICY := PASSIVE
 XVFB := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 
 .PHONY: help demo test test-slow test-gpu lint types docs screenshot clean

@@ -1,4 +1,4 @@
-"""Take a screenshot of the Train widget during a run with the preset `quick`.
+"""Take a screenshot of the Train widget while it learns from a pair, `quick`ly.
 
 xvfb-run -a -s "-screen 0 1400x1000x24 +extension GLX" \
         python tools/screenshot_train.py docs/images/train.png [set-up.png]
@@ -19,13 +19,22 @@ _MEASUREMENTS = 4
 
 
 def main(path: str, setup_path: str | None = None) -> None:
-    """Train on the sample's reference, and save the window after some measurements."""
+    """Train on the sample and its reference, and save the window after a while."""
     viewer = napari.Viewer(show=True)
     viewer.window.resize(1380, 960)
     viewer.open_sample("napari-diffir", "noisy")
-    viewer.layers["nuclei noisy"].visible = False
+    viewer.layers.move(viewer.layers.index("nuclei reference"), 2)
+    viewer.canvas.grid.enabled = True
+    viewer.canvas.grid.shape = (1, 2)
+    viewer.canvas.grid.stride = 1
+    viewer.reset_view()
+    viewer.dims.set_current_step(0, 8)
     _, widget = viewer.window.add_plugin_dock_widget("napari-diffir", "Train")
-    widget.form.source_box.setCurrentText("nuclei reference")
+    pairs = widget.form.pairs
+    widget.form.kind_box.setCurrentText(pairs.title)
+    pairs.noisy_box.setCurrentText("nuclei noisy")
+    pairs.clean_box.setCurrentText("nuclei reference")
+    widget.form.folder_edit.setText("~/diffir-training/nuclei")
     wait(3000)
     if setup_path:
         viewer.screenshot(setup_path, canvas_only=False)

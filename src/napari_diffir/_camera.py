@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diffir_core.errors import InputError
-from diffir_core.intensity import fit_mapping
-from napari_diffir._run_folder import LayerImage, first_image
-from napari_diffir._scripting import Failure
-
 if TYPE_CHECKING:
     from diffir_training.degradations import Camera
 
-_CROP_PIXELS = 256
 _FULL_SCALE = 4095
 _EXPOSURE = 0.6
 _BACKGROUND = 0.1
@@ -64,25 +57,6 @@ class CameraChoice:
         )
 
 
-def clean_crop(image: LayerImage) -> NDArray[np.float32]:
-    """Give the centre of the middle plane, (<= 256, <= 256), in model units."""
-    selection = tuple(
-        _centre(size) if axis in "YX" else size // 2
-        for axis, size in zip(image.axes, image.data.shape, strict=True)
-    )
-    plane = np.asarray(image.data[selection])
-    if image.axes.index("X") < image.axes.index("Y"):
-        plane = plane.T
-    if not np.isfinite(plane).all():
-        raise InputError("The image holds NaN or infinity; training needs numbers.")
-    return np.clip(fit_mapping(plane).to_model(plane), 0.0, 3.0)
-
-
-def _centre(size: int) -> slice:
-    first = max(0, (size - _CROP_PIXELS) // 2)
-    return slice(first, first + _CROP_PIXELS)
-
-
 def degraded_picture(
     clean: NDArray[np.float32], choice: CameraChoice
 ) -> NDArray[np.uint8]:
@@ -92,14 +66,3 @@ def degraded_picture(
     white = camera.offset + 1.2 * _EXPOSURE * _FULL_SCALE
     picture: NDArray[np.float32] = np.clip(counts / white * 255, 0, 255)
     return picture.astype(np.uint8)
-
-
-def load_crop(source: LayerImage | Path) -> NDArray[np.float32] | Failure:
-    """Give a clean crop of a layer's array, or of the first file in a folder.
-
-    For a worker: reading may take a while, and an error is returned, not raised.
-    """
-    try:
-        return clean_crop(first_image(source) if isinstance(source, Path) else source)
-    except Exception as error:
-        return Failure(error)

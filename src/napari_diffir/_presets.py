@@ -1,21 +1,9 @@
-"""Recipes by name: how long to train, how large a network, on which images."""
+"""Choices by name: how long to train, how large a network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-from napari_diffir._camera import CameraChoice
-from napari_diffir._run_folder import (
-    IMAGES,
-    LayerImage,
-    image_patterns,
-    write_images,
-)
-
-if TYPE_CHECKING:
-    from diffir_training.recipe import Recipe
+from dataclasses import dataclass
+from typing import Any
 
 Sections = dict[str, Any]
 
@@ -132,80 +120,3 @@ PRESETS = {
     ),
 }
 """By name; the paper's schedule is that of its deblurring release, for one GPU."""
-
-
-class TrainingImages(Protocol):
-    """What a run learns from; pairs of images can be another such class."""
-
-    def prepare(self, run: Path) -> Sections:
-        """Write what the run must keep; give the recipe's sections about data."""
-
-
-@dataclass(frozen=True, slots=True)
-class CleanImages:
-    """Clean images, from a layer or a folder, seen by simulated cameras."""
-
-    source: LayerImage | Path
-    camera: CameraChoice = field(default_factory=CameraChoice)
-
-    def prepare(self, run: Path) -> Sections:
-        """Write the layer into the run's folder; a folder stays where it is."""
-        noise = self.camera.ranges()
-        if isinstance(self.source, Path):
-            patterns = image_patterns(self.source)
-            return {"data": _data(self.source, patterns), "noise": noise}
-        write_images(run, {"clean": self.source})
-        return {"data": _data(run / IMAGES, ["clean*.tif"]), "noise": noise}
-
-
-def _data(folder: Path, patterns: list[str]) -> Sections:
-    sources = [{"pattern": pattern} for pattern in patterns]
-    images = {"kind": "clean", "sources": sources}
-    return {"folder": folder.resolve(), "images": images}
-
-
-def preset_recipe(
-    run: Path, *, preset: str, size: str, images: TrainingImages
-) -> Recipe:
-    """Prepare the images of a run, and give its recipe: one channel, denoising."""
-    from diffir_training.recipe import Recipe
-
-    plan = PRESETS[preset]
-    model = dict(task="denoise", in_channels=1, out_channels=1)
-    card = dict(
-        name=run.name,
-        description="Denoising of one channel, trained in napari",
-        task="denoise",
-        degradation="Simulated cameras; the ranges are in recipe.yaml.",
-        limitations="Trained on a few images; compare its results with the raw data.",
-    )
-    return Recipe.parse(
-        dict(
-            name=run.name,
-            model=model | MODEL_SIZES[size].config,
-            stages=plan.stages,
-            log_steps=plan.log_steps,
-            checkpoint_steps=plan.checkpoint_steps,
-            validation=plan.validation,
-            card=card,
-            **images.prepare(run),
-        )
-    )
-
-
-def file_recipe(run: Path, *, path: Path) -> Recipe:
-    """Read a recipe; a relative data folder may be relative to the recipe's own."""
-    from diffir_training.recipe import Recipe
-
-    recipe = Recipe.from_yaml(path)
-    folder = recipe.data.folder
-    if (path.parent / folder).is_dir():
-        folder = path.parent / folder
-    return recipe.replace(data=recipe.data.replace(folder=folder.resolve()))
-
-
-def saved_recipe(run: Path) -> Recipe:
-    """Read the recipe that a run was begun with."""
-    from diffir_training.recipe import Recipe
-
-    return Recipe.from_yaml(run / "recipe.yaml")

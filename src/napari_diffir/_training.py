@@ -1,76 +1,29 @@
-"""The training under way, apart from any widget: what is seen of it, who runs it."""
+"""The training under way, apart from any widget: who runs it, and how it ends."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-from psygnal import SignalGroupDescriptor
+from typing import TYPE_CHECKING, Any
 
 from diffir_core.errors import InputError
-from napari_diffir._presets import saved_recipe
-from napari_diffir._run_folder import Points, extended, history, holds_run
-from napari_diffir._run_warnings import warning
+from napari_diffir._recipes import DeviceName, saved_recipe
+from napari_diffir._run_folder import holds_run
 from napari_diffir._scripting import Failure
+from napari_diffir._training_state import STAGES, TrainingState
 from napari_diffir._training_steps import (
     Job,
     Outcome,
-    Progress,
     RunControl,
     training_steps,
 )
 
 if TYPE_CHECKING:
     from diffir_training.recipe import Recipe
-    from diffir_training.trainer import Event
 
 _LISTEN_MILLISECONDS = 200
-Phase = Literal["idle", "running", "paused", "stopped", "finished", "failed"]
-STAGES = {
-    "ground_truth": "Stage 1: learning the prior from clean images",
-    "estimation": "Stage 2: learning to estimate the prior",
-    "joint": "Stage 2: learning everything together",
-}
-
-
-@dataclass
-class TrainingState:
-    """What is seen of a run; every field tells its observers when it changes."""
-
-    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
-
-    folder: Path | None = None
-    phase: Phase = "idle"
-    stage: str = ""
-    stage_start: int = 0
-    """Steps that had been taken when the stage began."""
-    step: int = 0
-    steps: int = 0
-    seconds_left: float | None = None
-    losses: Points = ()
-    psnrs_db: Points = ()
-    input_psnr_db: float = float("nan")
-    """Of the noisy patches themselves: what training must surpass."""
-    event: Event | None = None
-    """What the trainer reported last."""
-    message: str = ""
-
-    @property
-    def is_active(self) -> bool:
-        """Whether a worker trains or waits."""
-        return self.phase in ("running", "paused")
-
-    @property
-    def warning(self) -> str:
-        """Give one sentence about what goes wrong in this stage, or nothing."""
-        losses, psnrs = (
-            tuple(point for point in points if point[0] > self.stage_start)
-            for points in (self.losses, self.psnrs_db)
-        )
-        return warning(losses, psnrs)
 
 
 class TrainingSession:
@@ -106,7 +59,7 @@ class TrainingSession:
         """Show what a folder holds; a run under way stays in view."""
         if self.state.is_active or folder == self.state.folder:
             return
-        self._show_past(folder)
+        self.state.show_past(folder)
         if holds_run(folder):
             self.state.phase = "stopped"
             self.state.message = f"A run of {self.state.step} steps. Resume goes on."
@@ -115,8 +68,13 @@ class TrainingSession:
         """Begin a run in an empty folder."""
         self._begin(Job(folder, make_recipe))
 
-    def resume(self, folder: Path | None = None) -> None:
-        """Go on: after a pause, or from the last checkpoint in a folder."""
+    def resume(
+        self, folder: Path | None = None, device: DeviceName | None = None
+    ) -> None:
+        """Go on: after a pause, or from the last checkpoint in a folder.
+
+        After a pause the device stays; None is the one that the run was begun with.
+        """
         if self.state.phase == "paused":
             self._control.paused.clear()
             self.state.phase = "running"
@@ -124,7 +82,8 @@ class TrainingSession:
         folder = folder or self.state.folder
         if folder is None or not holds_run(folder):
             raise InputError(f"{folder} holds no run to go on from; press Start.")
-        self._begin(Job(folder, saved_recipe, is_resumed=True))
+        make_recipe = partial(saved_recipe, device=device)
+        self._begin(Job(folder, make_recipe, is_resumed=True))
 
     def pause(self) -> None:
         """Let the run wait after the step under way; the model stays in memory."""
@@ -145,7 +104,7 @@ class TrainingSession:
 
         if self._worker is not None:
             raise InputError("A training is under way; stop it first.")
-        self._show_past(job.folder)
+        self.state.show_past(job.folder)
         self._control = RunControl()
         self._worker = create_worker(
             training_steps,
@@ -170,39 +129,10 @@ class TrainingSession:
 
     def _take_news(self) -> None:
         while self._control.news:
-            self._take(self._control.news.popleft())
-
-    def _show_past(self, folder: Path) -> None:
-        past, state = history(folder), self.state
-        state.folder, state.phase, state.message = folder, "idle", ""
-        state.stage, state.stage_start = past.stage, past.stage_start
-        state.step = past.losses[-1][0] if past.losses else 0
-        state.steps, state.seconds_left, state.event = 0, None, None
-        state.input_psnr_db = past.input_psnr_db
-        state.losses, state.psnrs_db = past.losses, past.psnrs_db
-
-    def _take(self, progress: Progress) -> None:
-        state = self.state
-        if progress.event is not None:
-            self._take_event(progress.event)
-        state.steps, state.seconds_left = progress.steps, progress.seconds_left
-        state.step = progress.step
-        if state.phase == "running" and not self._control.stopped.is_set():
-            state.message = f"{STAGES[progress.stage]}."
-
-    def _take_event(self, event: Event) -> None:
-        from diffir_training.logs import StepDone
-
-        state = self.state
-        if event.stage != state.stage:
-            state.stage_start = state.losses[-1][0] if state.losses else 0
-            state.stage = event.stage
-        if isinstance(event, StepDone):
-            state.losses = extended(state.losses, event.step, event.loss)
-        else:
-            state.input_psnr_db = event.input_psnr_db
-            state.psnrs_db = extended(state.psnrs_db, event.step, event.psnr_db)
-        state.event = event
+            progress = self._control.news.popleft()
+            self.state.take(progress)
+            if self.state.phase == "running" and not self._control.stopped.is_set():
+                self.state.message = f"{STAGES[progress.stage]}."
 
     def _take_outcome(self, outcome: Outcome) -> None:
         self._outcome = outcome

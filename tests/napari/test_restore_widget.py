@@ -43,8 +43,8 @@ def test_sample_is_restored_with_the_pixels_of_the_core_and_the_layers_place(
     source = viewer.layers["nuclei noisy"]
     source.translate = (1.0, 2.0, 3.0)
     widget = open_widget(viewer, tiny_model)
-    assert widget.layer.name == source.name
-    assert widget.axes_edit.text() == "ZYX"
+    assert widget.form.layer.name == source.name
+    assert widget.form.axes_edit.text() == "ZYX"
     with qtbot.waitSignal(viewer.layers.events.inserted, timeout=60_000):
         widget.restore_button.click()
     qtbot.waitUntil(lambda: widget.restore_button.isEnabled(), timeout=10_000)
@@ -93,13 +93,13 @@ def test_wrong_axes_are_explained_and_cannot_be_run(
 ) -> None:
     viewer.add_image(np.zeros((4, 32, 32), np.uint8))
     widget = open_widget(viewer, tiny_model)
-    assert "guessed" in widget.axes_hint.text()
-    widget.axes_edit.setText("YX")
+    assert "guessed" in widget.form.axes_hint.text()
+    widget.form.axes_edit.setText("YX")
     assert not widget.restore_button.isEnabled()
-    assert "2 dimensions" in widget.axes_hint.text()
-    widget.axes_edit.setText("TYX")
+    assert "2 dimensions" in widget.form.axes_hint.text()
+    widget.form.axes_edit.setText("TYX")
     assert widget.restore_button.isEnabled()
-    assert widget.axes_hint.text() == ""
+    assert widget.form.axes_hint.text() == ""
 
 
 def test_a_failure_is_one_sentence_in_the_widget(
@@ -126,11 +126,11 @@ def test_axes_come_from_labels_and_follow_the_chosen_layer(
     )
     viewer.add_image(np.zeros((16, 16, 3), np.uint8), rgb=True, name="rgb")
     widget = open_widget(viewer, tiny_model)
-    assert widget.axes_edit.text() == "YXS"
-    widget.layer_box.setCurrentText("tc")
-    assert widget.axes_edit.text() == "TCYX"
+    assert widget.form.axes_edit.text() == "YXS"
+    widget.form.layer_box.setCurrentText("tc")
+    assert widget.form.axes_edit.text() == "TCYX"
     viewer.layers.remove("tc")
-    assert widget.axes_edit.text() == "YXS"
+    assert widget.form.axes_edit.text() == "YXS"
 
 
 def test_scripts_restore_layers(viewer: Any, tiny_model: Path) -> None:

@@ -9,11 +9,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffir_training.devices import find_devices
 from diffir_training.microbatch import MicroBatches
 from diffir_training.recipe import Recipe
 from diffir_training.trainer import Trainer
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+
+def test_a_process_may_go_from_the_cpu_to_a_card(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert find_devices("cpu").device.type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert find_devices("cuda").device.type == "cuda"
+    assert find_devices("auto").device.type == "cuda"
+    assert find_devices("cpu").device.type == "cpu"
 
 
 def test_two_processes_learn_what_one_does(recipe: Recipe, tmp_path: Path) -> None:

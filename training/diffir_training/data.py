@@ -123,21 +123,21 @@ def open_data(
     channels
         Of the clean images.
     largest_patch
-        The largest patch of training, in pixels of the clean image. Pairs must be
-        larger; a clean image that is smaller is enlarged.
+        The largest patch of training, in pixels of the clean image. Pairs to train on
+        must be larger; a clean image that is smaller is enlarged.
     held_back
         Which images are kept for validation; None is no validation.
     seed
         Of all that is drawn.
     """
     groups = _opened(images, folder)
-    everything = [image for _, group in groups for image in group]
+    everything = _all(groups)
     check_channels(everything, channels)
+    seen, kept = split_groups(groups, held_back, seed) if held_back else (groups, [])
     if not isinstance(images, CleanImages):
-        check_fits(everything, largest_patch, everything[0].scale)
-    if held_back is None:
-        return TrainingData(_patches(images, groups, noise, seed), None, 0)
-    seen, kept = split_groups(groups, held_back, seed)
+        check_fits(_all(seen), largest_patch, everything[0].scale)
+    if not kept:
+        return TrainingData(_patches(images, seen, noise, seed), None, 0)
     return TrainingData(
         _patches(images, seen, noise, seed),
         _patches(images, kept, noise, seed),
@@ -149,6 +149,10 @@ def _opened(images: TrainingImages, folder: Path) -> Groups[Any]:
     if isinstance(images, CleanImages):
         return open_clean(images, folder)
     return [(1.0, open_pairs(images, folder))]
+
+
+def _all(groups: Groups[Any]) -> list[Any]:
+    return [image for _, group in groups for image in group]
 
 
 def _patches(

@@ -97,6 +97,9 @@ def find_devices(name: str = "auto") -> Devices:
     on_cpu = name == "cpu" or not torch.cuda.is_available()
     state = PartialState(cpu=on_cpu)
     device = torch.device("cpu") if on_cpu else state.device
+    if not on_cpu and device.type == "cpu":
+        # Accelerate keeps the device of this process's first run, here a CPU's.
+        device = torch.device("cuda")
     return Devices(device, state.process_index, state.num_processes)
 
 

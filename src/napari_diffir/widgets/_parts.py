@@ -1,4 +1,4 @@
-"""Small Qt parts of the Train widget."""
+"""Small Qt parts of the widgets."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_diffir._run_folder import Points, newest_preview
-from napari_diffir._training import TrainingState
+from napari_diffir._training_state import TrainingState
 from napari_diffir.widgets._parts import Picture, small_label
 
 _PLOT_PIXELS = 125

@@ -1,16 +1,14 @@
-"""The Train widget: choose clean images, press Start, watch, use the model."""
+"""The Train widget: choose images, press Start, watch, use the model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QGridLayout,
-    QProgressBar,
     QScrollArea,
     QTabWidget,
     QVBoxLayout,
@@ -19,9 +17,11 @@ from qtpy.QtWidgets import (
 
 from diffir_core.errors import DiffIRError
 from napari_diffir._pyside import spare_references
-from napari_diffir._run_folder import holds_run, usable_model
+from napari_diffir._run_folder import holds_run
+from napari_diffir._run_models import TrainedModel, usable_model
 from napari_diffir._training import current_session
-from napari_diffir.widgets._parts import button, small_label
+from napari_diffir.widgets._parts import button
+from napari_diffir.widgets._run_status import RunStatus
 from napari_diffir.widgets._run_view import RunView
 from napari_diffir.widgets._train_form import TrainForm
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     import napari
 
 _MINIMUM_WIDTH_PIXELS = 380
-_WARNING_STYLE = "color: #e69f00; font-weight: bold"
+_USE_TIP = "Choose the trained model in the Restore widget"
 
 
 class TrainWidget(QWidget):
-    """Train a model on clean images; several widgets show the same run."""
+    """Train a model on images of one's own; several widgets show the same run."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
@@ -48,7 +48,8 @@ class TrainWidget(QWidget):
         if self.state.folder is not None:
             self.form.folder_edit.setText(str(self.state.folder))
             self.tabs.setCurrentIndex(1)
-        self._show_all()
+        self.status.show_all()
+        self._show_buttons()
 
     def _build(self) -> None:
         self.setMinimumWidth(_MINIMUM_WIDTH_PIXELS)
@@ -56,22 +57,18 @@ class TrainWidget(QWidget):
         self.tabs = QTabWidget()
         self.tabs.addTab(self.form, "Set up")
         self.tabs.addTab(self.view, "Progress")
-        self.progress_bar = QProgressBar()
-        self.time_left, self.status = small_label(), small_label()
-        self.warning = small_label()
-        self.warning.setStyleSheet(_WARNING_STYLE)
+        self.status = RunStatus(self.state)
         content = QWidget()
         layout = QVBoxLayout(content)
         layout.addWidget(self.tabs)
         layout.addLayout(self._build_buttons())
-        layout.addWidget(self.progress_bar)
-        layout.addWidget(self.time_left)
         layout.addWidget(self.status)
-        layout.addWidget(self.warning)
         layout.addStretch()
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setWidget(content)
+        # The bar takes its place beside the buttons, not over them.
+        area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
@@ -89,11 +86,7 @@ class TrainWidget(QWidget):
         self.resume_button = button(
             "&Resume", "Go on, also with a run of another day.", self.resume
         )
-        self.use_button = button(
-            "&Use in Restore",
-            "Choose the trained model in the Restore widget.",
-            self.use_in_restore,
-        )
+        self.use_button = button("&Use in Restore", f"{_USE_TIP}.", self.use_in_restore)
         grid = QGridLayout()
         buttons = (
             self.start_button,
@@ -108,40 +101,26 @@ class TrainWidget(QWidget):
 
     def _connect(self) -> None:
         self.form.changed.connect(self._look_at_folder)
-        events = self.state.events
-        events.phase.connect(self._show_phase)
-        events.message.connect(self._show_message)
-        events.step.connect(self._show_progress)
-        events.steps.connect(self._show_total)
-        events.event.connect(self._show_warning)
-        events.folder.connect(self._show_all)
+        self.state.events.phase.connect(self._show_buttons)
+        self.state.events.folder.connect(self._show_buttons)
         # A closing window deletes its panels without a word to them.
         self.destroyed.connect(lambda _=None: self._leave())
-
-    def _disconnect(self) -> None:
-        events = self.state.events
-        events.phase.disconnect(self._show_phase)
-        events.message.disconnect(self._show_message)
-        events.step.disconnect(self._show_progress)
-        events.steps.disconnect(self._show_total)
-        events.event.disconnect(self._show_warning)
-        events.folder.disconnect(self._show_all)
 
     def start(self) -> None:
         """Begin a run in the chosen folder."""
         try:
             self._session.start(self.form.folder, self.form.make_recipe())
         except DiffIRError as error:
-            self.status.setText(str(error))
+            self.status.message.setText(str(error))
             return
         self.tabs.setCurrentIndex(1)
 
     def resume(self) -> None:
         """Go on after a pause, or with the run in the chosen folder."""
         try:
-            self._session.resume(self.form.folder)
+            self._session.resume(self.form.folder, self.form.recipe.device)
         except DiffIRError as error:
-            self.status.setText(str(error))
+            self.status.message.setText(str(error))
             return
         self.tabs.setCurrentIndex(1)
 
@@ -151,14 +130,19 @@ class TrainWidget(QWidget):
 
     def use_in_restore(self) -> None:
         """Choose the trained model in the Restore widget, which opens if need be."""
-        model = usable_model(self.state.folder or self.form.folder)
+        model = self._model()
         if model is None:
             return
         window = self._viewer.window
         _, restore = window.add_plugin_dock_widget(
             "napari-diffir", "Restore", tabify=True
         )
-        restore.add_model(model)
+        restore.add_model(model.path, model.name)
+        self.state.message = f"In Restore: {model.description}."
+
+    def _model(self) -> TrainedModel | None:
+        folder = self.state.folder
+        return usable_model(folder) if folder is not None else None
 
     def _look_at_folder(self) -> None:
         if not self.state.is_active:
@@ -169,21 +153,6 @@ class TrainWidget(QWidget):
         if holds_run(folder) or self.state.folder is not None:
             self._session.look_at(folder)
 
-    def _show_all(self) -> None:
-        self.status.setText(self.state.message)
-        self._show_total()
-        self._show_phase()
-        self._show_warning()
-
-    def _show_message(self, message: str) -> None:
-        self.status.setText(message)
-
-    def _show_phase(self) -> None:
-        self._show_buttons()
-        self._show_progress()
-        if self.state.phase == "failed":
-            show_error(f"DiffIR: {self.state.message}")
-
     def _show_buttons(self) -> None:
         phase, active = self.state.phase, self.state.is_active
         has_run = holds_run(self.form.folder)
@@ -193,25 +162,10 @@ class TrainWidget(QWidget):
         self.pause_button.setEnabled(phase == "running")
         self.stop_button.setEnabled(active)
         self.resume_button.setEnabled(phase == "paused" or (free and has_run))
-        folder = self.state.folder
-        usable = folder is not None and usable_model(folder) is not None
-        self.use_button.setEnabled(not active and usable)
-
-    def _show_total(self) -> None:
-        self.progress_bar.setMaximum(max(1, self.state.steps))
-
-    def _show_progress(self) -> None:
-        state = self.state
-        self.progress_bar.setValue(min(state.step, max(1, state.steps)))
-        done = f"Step {state.step} of {state.steps}" if state.steps else ""
-        left = state.seconds_left
-        known = left is not None and state.phase == "running"
-        self.time_left.setText(
-            f"{done}, about {_duration(left)} left" if known and left else done
-        )
-
-    def _show_warning(self) -> None:
-        self.warning.setText(self.state.warning)
+        model = None if active else self._model()
+        self.use_button.setEnabled(model is not None)
+        which = f": {model.description}." if model else "."
+        self.use_button.setToolTip(_USE_TIP + which)
 
     def changeEvent(self, event: QEvent) -> None:
         """Leave when the panel's cross takes the widget out of its dock."""
@@ -228,16 +182,9 @@ class TrainWidget(QWidget):
         if self._has_left:
             return
         self._has_left = True
-        self._disconnect()
+        self.state.events.phase.disconnect(self._show_buttons)
+        self.state.events.folder.disconnect(self._show_buttons)
+        self.status.leave()
         self.form.leave()
         self.view.leave()
         self._session.leave()
-
-
-def _duration(seconds: float) -> str:
-    """Give a time in the unit that suits it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

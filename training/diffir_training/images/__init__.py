@@ -1,6 +1,9 @@
 """Training images of every kind, read lazily: planes, pairs, windows and batches."""
 
+from diffir_training.images._fields import RepeatedField, fields_of
+from diffir_training.images._files import is_image
 from diffir_training.images._opening import FileCache
+from diffir_training.images._partners import Partners, partners_by_name
 from diffir_training.images.checks import check_channels, check_fits
 from diffir_training.images.configs import (
     CleanImages,
@@ -47,7 +50,9 @@ __all__ = [
     "MeanPlane",
     "PairSource",
     "PairedImages",
+    "Partners",
     "PlanePair",
+    "RepeatedField",
     "RepeatedFrames",
     "Spot",
     "Survey",
@@ -57,11 +62,14 @@ __all__ = [
     "array_planes",
     "check_channels",
     "check_fits",
+    "fields_of",
     "flipped",
+    "is_image",
     "open_clean",
     "open_pairs",
     "open_planes",
     "pairs_of_planes",
+    "partners_by_name",
     "read_pair",
     "split",
     "split_groups",

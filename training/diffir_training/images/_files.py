@@ -94,7 +94,8 @@ def _translated(wild: str) -> str:
         return r"([^/]*)"
     if wild == "?":
         return "[^/]"
-    return wild.replace("[!", "[^", 1)
+    inside = wild[1:-1].replace("\\", r"\\").replace("[", r"\[")
+    return f"[^{inside[1:]}]" if inside[0] == "!" else f"[{inside}]"
 
 
 def _without_suffix(name: str) -> str:

@@ -1,0 +1,121 @@
+"""A choice among the image layers of the viewer and folders of images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+from psygnal import Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog
+
+from napari_diffir._layer_files import LayerImage
+from napari_diffir._layers import axes_of, full_resolution
+
+if TYPE_CHECKING:
+    import napari
+
+_FOLDER = "Folder of images…"
+_MINIMUM_LETTERS = 12
+
+
+def narrow(box: QComboBox) -> QComboBox:
+    """Let a box be narrower than its longest entry, and give it."""
+    policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    box.setSizeAdjustPolicy(policy)
+    box.setMinimumContentsLength(_MINIMUM_LETTERS)
+    return box
+
+
+class SourceBox(QComboBox):
+    """Lists layers, which come and go, folders that were chosen, and a way to more."""
+
+    changed = Signal()
+    """Another one is chosen."""
+    listed = Signal()
+    """The layers have been listed anew."""
+
+    def __init__(self, viewer: napari.Viewer, title: str, tip: str) -> None:
+        super().__init__()
+        self._viewer, self._title = viewer, title
+        self.setToolTip(tip)
+        narrow(self)
+        events = viewer.layers.events
+        events.inserted.connect(self.refresh)
+        events.removed.connect(self.refresh)
+        self.refresh()
+        self.activated.connect(self._choose_folder)
+        self.currentIndexChanged.connect(lambda _: self.changed.emit())
+
+    @property
+    def layer(self) -> Image | None:
+        """The chosen layer; None where a folder is chosen."""
+        chosen = self.currentData()
+        return chosen if isinstance(chosen, Image) else None
+
+    @property
+    def source(self) -> LayerImage | Path | None:
+        """The chosen layer's array, or the chosen folder."""
+        if self.layer is not None:
+            return LayerImage(full_resolution(self.layer), axes_of(self.layer)[0])
+        return Path(self.currentData()) if self.currentData() else None
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether a layer is chosen whose axes have no names."""
+        return self.layer is not None and axes_of(self.layer)[1]
+
+    def refresh(self, event: Any = None) -> None:
+        """List the image layers anew; folders and the choice stay."""
+        chosen = self.currentData()
+        folders = [self.itemData(i) for i in range(self.count())]
+        self.blockSignals(True)
+        self.clear()
+        for layer in self._viewer.layers:
+            if isinstance(layer, Image):
+                self.addItem(layer.name, layer)
+        for folder in folders:
+            if isinstance(folder, str):
+                self.addItem(Path(folder).name, folder)
+        self.addItem(_FOLDER)
+        still = self._index_of(chosen)
+        self.setCurrentIndex(max(still, 0))
+        self.blockSignals(False)
+        if still < 0:
+            self.changed.emit()
+        self.listed.emit()
+
+    def _index_of(self, chosen: Any) -> int:
+        entries = (self.itemData(i) for i in range(self.count()))
+        same = (i for i, data in enumerate(entries) if data is chosen)
+        return next(same, -1) if chosen is not None else -1
+
+    def choose_other_than(self, layer: Image | None) -> None:
+        """Choose another layer if this one is chosen, and there is another."""
+        if layer is None or self.layer is not layer:
+            return
+        entries = [self.itemData(i) for i in range(self.count())]
+        others = (i for i, one in enumerate(entries) if isinstance(one, Image))
+        self.setCurrentIndex(
+            next((i for i in others if entries[i] is not layer), self.currentIndex())
+        )
+
+    def add_folder(self, folder: Path) -> None:
+        """Offer a folder of images, and choose it."""
+        self.insertItem(0, folder.name, str(folder))
+        self.setCurrentIndex(0)
+
+    def _choose_folder(self, index: int) -> None:
+        if self.itemText(index) != _FOLDER:
+            return
+        name = QFileDialog.getExistingDirectory(self, self._title)
+        if name:
+            self.add_folder(Path(name))
+        else:
+            self.setCurrentIndex(0)
+
+    def leave(self) -> None:
+        """Leave the viewer's events."""
+        events = self._viewer.layers.events
+        events.inserted.disconnect(self.refresh)
+        events.removed.disconnect(self.refresh)
