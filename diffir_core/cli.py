@@ -25,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_INTERRUPTED = 130
+
 ModelOption = Annotated[
     str, typer.Option(help="A shipped model's name, or a weights file.")
 ]
@@ -83,8 +85,12 @@ def restore(
     }
     asked = request(source, destination, model, axes, options, changes, resume=resume)
     say = partial(Console(soft_wrap=True).print, highlight=False, markup=False)
-    with _progress_bar() as show:
-        run_restore(asked, overwrite=overwrite, resume=resume, show=show, say=say)
+    try:
+        with _progress_bar() as show:
+            run_restore(asked, overwrite=overwrite, resume=resume, show=show, say=say)
+    except KeyboardInterrupt:
+        say("Stopped; pass --resume to complete it.")
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 @app.command()

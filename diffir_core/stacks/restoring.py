@@ -148,13 +148,16 @@ def _exhaust(
     work: Generator[RestoreProgress, None, RestoreReport],
     progress: Callable[[RestoreProgress], None] | None,
 ) -> RestoreReport:
-    while True:
-        try:
-            step = next(work)
-        except StopIteration as finished:
-            return finished.value  # type: ignore[no-any-return]
-        if progress:
-            progress(step)
+    try:
+        while True:
+            try:
+                step = next(work)
+            except StopIteration as finished:
+                return finished.value  # type: ignore[no-any-return]
+            if progress:
+                progress(step)
+    finally:
+        work.close()  # Whatever interrupts it, what is restored is written.
 
 
 def extract_ipr(
