@@ -29,6 +29,8 @@ class Model:
     name: str
     statistics: IPRStatistics | None = None
     """Of the IPRs in training; None for models that were stored without."""
+    source: str = ""
+    """What `load_model` finds it by again: a shipped name or the path of a file."""
 
     @property
     def stage(self) -> int:
