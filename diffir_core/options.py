@@ -44,12 +44,15 @@ class RestoreOptions(FrozenConfig):
     ipr: IPRField | None = None
     """Restore under this IPR instead of the image's own."""
     ipr_scope: Literal["plane", "stack", "region"] = "plane"
-    """What the IPR is extracted from: each plane, or the mean over a stack's planes."""
+    """What the IPR is extracted from: each plane, the planes of a stack together, or
+    the `region` of them."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Of the start noise of the diffusion; all planes share it."""
     steps: int | None = Field(None, ge=1)
-    """Reverse steps; None is what the model was trained with."""
-    strength: float = 1.0
+    """Reverse steps, 1 to T; None is T, what the model was trained with."""
+    strength: float = Field(1.0, ge=0, le=4)
+    """Scale of an estimated IPR about the mean of training: 0 restores as the average
+    image wants it, 1 as this one does, more exaggerates. A given IPR is not scaled."""
     intensity: IntensityOptions = IntensityOptions()
     """How values become model units; inverted on the way back."""
     memory: str | None = None
@@ -74,20 +77,23 @@ class RestoreOptions(FrozenConfig):
     """None keeps the input's."""
     channels: tuple[int, ...] | None = None
     """Restore these channels alone and copy the others; None restores all."""
-    region: None = None
+    region: tuple[int, int, int, int] | None = None
+    """(first row, row after the last, first column, column after the last) from which
+    ipr_scope 'region' takes the IPR."""
 
     @model_validator(mode="after")
     def _only_what_is_there(self) -> Self:
-        if self.ipr_scope == "region":
+        if (self.ipr_scope == "region") != (self.region is not None):
+            raise ValueError("ipr_scope 'region' and a region belong together")
+        if self.ipr is not None and self.strength != 1.0:
             raise ValueError(
-                "this version extracts IPRs from a 'plane' or 'stack' only"
+                "a given ipr is used as it is; scale it with diffir_core.steer, or "
+                "leave strength at 1"
             )
-        if self.strength != 1.0:
-            raise ValueError("this version restores at strength 1 only")
-        shares_ipr = self.ipr is not None or self.ipr_scope == "stack"
+        shares_ipr = self.ipr is not None or self.ipr_scope != "plane"
         if self.attention_scope == "stack" and not shares_ipr:
             raise ValueError(
-                "attention_scope 'stack' needs ipr_scope 'stack' or an ipr"
+                "attention_scope 'stack' needs ipr_scope 'stack' or 'region', or an ipr"
             )
         if self.output_dtype not in (None, *_OUTPUT_DTYPES):
             raise ValueError(

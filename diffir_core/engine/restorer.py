@@ -32,6 +32,7 @@ from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.workers import Workers, exhaust
 from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
+from diffir_core.ipr_steering import steer
 from diffir_core.model import Model
 from diffir_core.nn import DiffIRS2
 from diffir_core.nn.padding import padded_size
@@ -76,10 +77,15 @@ class Restorer:
 
     def _check(self) -> None:
         options, config, name = self.options, self.config, self.model.name
-        if options.steps not in (None, config.timesteps):
+        if options.steps is not None and options.steps > config.timesteps:
             raise InputError(
-                f"'{name}' takes {config.timesteps} reverse steps, not "
-                f"{options.steps}; leave steps out."
+                f"'{name}' was trained with {config.timesteps} reverse steps, not "
+                f"{options.steps}; choose fewer or leave steps out."
+            )
+        if options.strength != 1.0 and self.model.statistics is None:
+            raise InputError(
+                f"'{name}' was stored without statistics of its IPRs, so that only "
+                f"strength 1 is defined, not {options.strength:g}."
             )
         if options.ipr is not None:
             check_ipr(options.ipr, self.model)
@@ -115,10 +121,12 @@ class Restorer:
         generator = torch.Generator().manual_seed(self.options.seed)
         start = torch.randn((1, self.config.ipr_length), generator=generator)
         condition = self._network.condition.mlp(pooled)
-        chain = self._network.reverse_chain(condition, start.to(self.device))
+        start = start.to(self.device)
+        chain = self._network.reverse_chain(condition, start, self.options.steps)
         values = chain[:, 0].cpu().numpy()
         model, seed = self.model.fingerprint, self.options.seed
-        return IPR(values[-1].copy(), model, seed, values, source)
+        ipr = IPR(values[-1].copy(), model, seed, values, source)
+        return steer(ipr, self.model, self.options.strength)
 
     def job(self, plane: Plane, ipr: IPR) -> Job:
         """Give what `restore` takes."""

@@ -100,13 +100,15 @@ class DiffIRS2(_DiffIR):
         padded = pad_to_multiple(lq, self.config)
         return self.condition(F.pixel_unshuffle(padded, self.config.cpen_unshuffle))  # type: ignore[no-any-return]
 
-    def reverse_chain(self, condition: Tensor, x_T: Tensor) -> Tensor:
-        """Give the IPR after each reverse step from `x_T`: (T, b, ipr_length)."""
+    def reverse_chain(
+        self, condition: Tensor, x_T: Tensor, steps: int | None = None
+    ) -> Tensor:
+        """Give the IPR after each reverse step from `x_T`: (steps, b, ipr_length)."""
 
         def estimate_x0(t: int, x_t: Tensor) -> Tensor:
             return self.denoise(condition, t, x_t)  # type: ignore[no-any-return]
 
-        return torch.stack(self.diffusion.reverse(estimate_x0, x_T))
+        return torch.stack(self.diffusion.reverse(estimate_x0, x_T, steps))
 
     def ipr_chain(
         self,

@@ -71,14 +71,20 @@ class IPRDiffusion(nn.Module):
             + self.sqrt_one_minus_alphas_cumprod[-1] * noise
         )
 
-    def reverse(self, estimate_x0: X0Estimator, x_T: Tensor) -> list[Tensor]:
-        """Run the T reverse steps from `x_T`; give x after each, t = T-1 .. 0 (eq. 10).
+    def reverse(
+        self, estimate_x0: X0Estimator, x_T: Tensor, steps: int | None = None
+    ) -> list[Tensor]:
+        """Run reverse steps from `x_T`; give x after each, t = T-1 .. (eq. 10).
 
-        At t = 0 the coefficients are (1, 0): the last value is the last estimate.
+        At t = 0 the coefficients are (1, 0): the last value is the last estimate of x0.
+        A chain of fewer `steps` ends likewise with the estimate of x0 of its last one.
         """
+        steps = steps or self.timesteps
         chain, x = [], x_T
-        for t in reversed(range(self.timesteps)):
+        for t in reversed(range(self.timesteps - steps, self.timesteps)):
             x0 = estimate_x0(t, x)
             x = self.posterior_mean_coef1[t] * x0 + self.posterior_mean_coef2[t] * x
             chain.append(x)
+        if steps < self.timesteps:
+            chain[-1] = x0
         return chain

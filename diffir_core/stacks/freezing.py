@@ -63,6 +63,11 @@ def freeze(
     )
 
 
+def _under(options: RestoreOptions, state: FrozenState) -> RestoreOptions:
+    """Give options whose IPR is the state's, which is what it is."""
+    return options.replace(ipr=state.ipr, strength=1.0, ipr_scope="plane", region=None)
+
+
 def render(
     image: Any,
     model: Model,
@@ -86,7 +91,7 @@ def render(
     """
     options = options or RestoreOptions()
     check_ipr(state.ipr, model)
-    restorer = restorer_of_images(model, options.replace(ipr=state.ipr))
+    restorer = restorer_of_images(model, _under(options, state))
     layout = ArraySource(image, axes).layout
     height, width = layout.size("Y"), layout.size("X")
     top, bottom, left, right = region or (0, height, 0, width)

@@ -97,11 +97,27 @@ def stack_ipr(
     features = []
     planes = spread(planes, _SAMPLED_PLANES)
     for plane in planes:
-        values = read_plane(source, plane)
+        values = inside(read_plane(source, plane), restorer.options.region)
         tiles = readable_plane(values, mapping, restorer.config)
         features += exhaust(restorer.features([tiles]))
     mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
     return restorer.ipr_from(mean, f"{len(planes)} planes")
+
+
+def inside(
+    values: NDArray[Any], region: tuple[int, int, int, int] | None
+) -> NDArray[Any]:
+    """Give the region of a plane (channels, Y, X), or all of it."""
+    if region is None:
+        return values
+    top, bottom, left, right = region
+    height, width = values.shape[1:]
+    if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+        raise InputError(
+            f"Region {region} is not inside the plane of {height} x {width}; give "
+            "(first row, row after the last, first column, column after the last)."
+        )
+    return values[:, top:bottom, left:right]
 
 
 def stack_attention(
