@@ -14,11 +14,18 @@ if TYPE_CHECKING:
     from diffir_core.config import PRESETS, ModelConfig
     from diffir_core.engine.frozen import FrozenState
     from diffir_core.ipr import IPR, blend
+    from diffir_core.ipr_steering import ipr_distance, steer
     from diffir_core.model import Model
     from diffir_core.options import RestoreOptions
     from diffir_core.report import RestoreReport
+    from diffir_core.stacks.extracting import (
+        extract_ipr,
+        extract_iprs,
+        reference_ipr,
+    )
     from diffir_core.stacks.freezing import freeze, render
-    from diffir_core.stacks.restoring import extract_ipr, restore, restore_file
+    from diffir_core.stacks.restoring import restore, restore_file
+    from diffir_core.stacks.sampling import restore_samples
 
 __version__ = "0.1.0"
 
@@ -33,13 +40,18 @@ _HOMES = {
     "RestoreReport": "report",
     "blend": "ipr",
     "convert": "checkpoint",
-    "extract_ipr": "stacks.restoring",
+    "extract_ipr": "stacks.extracting",
+    "extract_iprs": "stacks.extracting",
     "freeze": "stacks.freezing",
+    "ipr_distance": "ipr_steering",
     "load_model": "checkpoint",
+    "reference_ipr": "stacks.extracting",
     "render": "stacks.freezing",
     "restore": "stacks.restoring",
     "restore_file": "stacks.restoring",
+    "restore_samples": "stacks.sampling",
     "save_model": "checkpoint",
+    "steer": "ipr_steering",
 }
 
 __all__ = [
@@ -54,12 +66,17 @@ __all__ = [
     "blend",
     "convert",
     "extract_ipr",
+    "extract_iprs",
     "freeze",
+    "ipr_distance",
     "load_model",
+    "reference_ipr",
     "render",
     "restore",
     "restore_file",
+    "restore_samples",
     "save_model",
+    "steer",
 ]
 
 

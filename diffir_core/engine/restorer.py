@@ -115,17 +115,17 @@ class Restorer:
         return [average.cpu().numpy() for average in pooled]
 
     @torch.inference_mode()
-    def ipr_from(self, features: Array, source: str) -> IPR:
-        """Estimate the IPR from pooled features, by T reverse steps from the seed."""
+    def ipr_from(self, features: Array, source: str, seed: int | None = None) -> IPR:
+        """Estimate the IPR from pooled features, by reverse steps from the seed."""
         pooled = torch.from_numpy(features)[None].to(self.device)
-        generator = torch.Generator().manual_seed(self.options.seed)
+        seed = self.options.seed if seed is None else seed
+        generator = torch.Generator().manual_seed(seed)
         start = torch.randn((1, self.config.ipr_length), generator=generator)
         condition = self._network.condition.mlp(pooled)
         start = start.to(self.device)
         chain = self._network.reverse_chain(condition, start, self.options.steps)
         values = chain[:, 0].cpu().numpy()
-        model, seed = self.model.fingerprint, self.options.seed
-        ipr = IPR(values[-1].copy(), model, seed, values, source)
+        ipr = IPR(values[-1].copy(), self.model.fingerprint, seed, values, source)
         return steer(ipr, self.model, self.options.strength)
 
     def job(self, plane: Plane, ipr: IPR) -> Job:

@@ -1,27 +1,19 @@
-"""The calls that everybody uses: restore an array, a file, extract an IPR."""
+"""The calls that everybody uses: restore an array, or a file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diffir_core.errors import InputError
-from diffir_core.ipr import IPR
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
 from diffir_core.stacks.axes import StackLayout
 from diffir_core.stacks.file_run import restore_file_steps
-from diffir_core.stacks.preparing import (
-    fit_mappings,
-    restorer_of_images,
-    stack_ipr,
-)
 from diffir_core.stacks.sink import ArraySink
 from diffir_core.stacks.source import ArraySource
 from diffir_core.stacks.stream import RestoreProgress, restore_planes
@@ -158,22 +150,3 @@ def _exhaust(
                 progress(step)
     finally:
         work.close()  # Whatever interrupts it, what is restored is written.
-
-
-def extract_ipr(
-    image: Any,
-    model: Model,
-    *,
-    axes: str,
-    seed: int = 0,
-    options: RestoreOptions | None = None,
-) -> IPR:
-    """Estimate the IPR of an image; of a stack, that of all its planes together."""
-    chosen = (options or RestoreOptions()).replace(seed=seed)
-    source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
-    planes = source.layout.planes(model.config.in_channels)
-    if len({plane.channel for plane in planes}) > 1:
-        raise InputError("An IPR belongs to one channel; pass one channel at a time.")
-    mapping = fit_mappings(source, planes, chosen)[planes[0].channel]
-    ipr = stack_ipr(source, planes, restorer, mapping)
-    return replace(ipr, source=f"{axes} image of shape {source.shape}")

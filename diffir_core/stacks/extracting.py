@@ -1,0 +1,153 @@
+"""IPRs: of all planes, of a region, of each time point, of a clean reference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffir_core.errors import InputError
+from diffir_core.ipr import IPR
+from diffir_core.model import Model
+from diffir_core.nn import DiffIRS1
+from diffir_core.options import RestoreOptions
+from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.preparing import (
+    by_channel,
+    fit_mappings,
+    read_plane,
+    restorer_of_images,
+    stack_ipr,
+)
+from diffir_core.stacks.source import ArraySource
+
+
+def extract_ipr(
+    image: Any,
+    model: Model,
+    *,
+    axes: str,
+    seed: int = 0,
+    options: RestoreOptions | None = None,
+) -> IPR:
+    """Estimate the IPR of an image; of a stack, that of all its planes together.
+
+    Parameters
+    ----------
+    image
+        Array-like of real numbers, of one channel.
+    model
+        A stage-2 model.
+    axes
+        One letter a dimension, such as ``"YX"`` or ``"ZYX"``.
+    seed
+        Of the start noise.
+    options
+        Its steps, strength, region, intensity and device hold.
+    """
+    chosen = (options or RestoreOptions()).replace(seed=seed)
+    source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
+    planes = _of_one_channel(source, model)
+    mapping = fit_mappings(source, planes, chosen)[planes[0].channel]
+    ipr = stack_ipr(source, planes, restorer, mapping)
+    where = f", region {chosen.region}" if chosen.region else ""
+    return replace(ipr, source=f"{axes} image of shape {source.shape}{where}")
+
+
+def extract_iprs(
+    image: Any,
+    model: Model,
+    *,
+    axes: str,
+    along: str,
+    seed: int = 0,
+    options: RestoreOptions | None = None,
+) -> list[IPR]:
+    """Estimate an IPR for each index along an axis: planes, time points or channels.
+
+    The intensity mapping is that of the whole channel, as when it is restored, so
+    that the IPRs can be compared.
+
+    Parameters
+    ----------
+    along
+        One of `axes`, such as ``"Z"``, ``"T"`` or ``"C"``; others are taken together.
+    """
+    chosen = (options or RestoreOptions()).replace(seed=seed)
+    source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
+    if along not in axes or along in "YX":
+        raise InputError(f"'{along}' is none of the axes {axes} besides Y and X.")
+    planes = source.layout.planes(model.config.in_channels)
+    mappings = fit_mappings(source, planes, chosen)
+    found = []
+    for index in range(source.layout.size(along)):
+        members = [p for p in planes if (along, index) in p.position]
+        if len(by_channel(members)) != 1:
+            raise InputError(
+                f"Each index along {along} holds several channels; take them one at a "
+                "time, or along C."
+            )
+        mapping = mappings[members[0].channel]
+        ipr = stack_ipr(source, members, restorer, mapping)
+        found.append(replace(ipr, source=f"{along}={index} of {axes} {source.shape}"))
+    return found
+
+
+def reference_ipr(
+    image: Any, reference: Any, model: Model, stage1: Model, *, axes: str = "YX"
+) -> IPR:
+    """Give the IPR that a clean reference stands for: what stage 2 tries to estimate.
+
+    Parameters
+    ----------
+    image, reference
+        A degraded plane, and the clean one in the same units; the latter is larger by
+        the model's scale.
+    model
+        The stage-2 model that will restore under the IPR.
+    stage1
+        The stage-1 model that it was taught by.
+    """
+    if not isinstance(stage1.network, DiffIRS1) or stage1.config != model.config:
+        raise InputError(
+            f"'{stage1.name}' is not the stage-1 model of '{model.name}'; pass the "
+            "stage1.safetensors of the same training."
+        )
+    noisy, clean = ArraySource(image, axes), ArraySource(reference, axes)
+    (plane,) = _of_one_channel(noisy, model)
+    (other,) = _of_one_channel(clean, model)
+    mapping = fit_mappings(noisy, [plane], RestoreOptions())[plane.channel]
+    parts = [mapping.to_model(read_plane(noisy, plane))]
+    parts.append(mapping.to_model(read_plane(clean, other)))
+    lq, gt = _fitting(parts[0], parts[1], model)
+    with torch.inference_mode():
+        vector = stage1.network.extract_ipr(lq, gt)[0].numpy()
+    return IPR(vector.copy(), model.fingerprint, 0, None, "a clean reference")
+
+
+def _of_one_channel(source: ArraySource, model: Model) -> list[PlaneIndex]:
+    planes = source.layout.planes(model.config.in_channels)
+    if len(by_channel(planes)) > 1:
+        raise InputError("An IPR belongs to one channel; pass one channel at a time.")
+    return planes
+
+
+def _fitting(
+    noisy: NDArray[np.float32], clean: NDArray[np.float32], model: Model
+) -> tuple[Tensor, Tensor]:
+    """Crop both sides to sizes that the network takes."""
+    multiple, scale = model.config.size_multiple, model.config.scale
+    height, width = (size // multiple * multiple for size in noisy.shape[1:])
+    expected = tuple(scale * size for size in noisy.shape[1:])
+    if clean.shape[1:] != expected or not height * width:
+        raise InputError(
+            f"The reference has {clean.shape[1:]} pixels, the image {noisy.shape[1:]}; "
+            f"the reference must have {expected}, and the image {multiple} or more."
+        )
+    lq = torch.from_numpy(noisy[None, :, :height, :width])
+    gt = torch.from_numpy(clean[None, :, : scale * height, : scale * width])
+    return lq, gt

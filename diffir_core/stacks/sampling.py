@@ -1,0 +1,206 @@
+"""Several restorations of an image that might all be true: their mean and spread.
+
+What varies between them decides what the spread can tell::
+
+    noise      the restored image gets new camera noise and is restored again: how
+               much of the result the noise has decided (a parametric bootstrap)
+    symmetries the image is flipped and turned, restored, and turned back
+    ipr        the IPR is drawn around its estimate, as far off as it was in training
+    seeds      other start noises of the diffusion
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffir_core.engine.planes import Job, array_plane
+from diffir_core.engine.restorer import Restorer
+from diffir_core.engine.workers import exhaust
+from diffir_core.errors import InputError
+from diffir_core.ipr import IPR
+from diffir_core.model import Model
+from diffir_core.noise import NoiseModel
+from diffir_core.options import RestoreOptions
+from diffir_core.stacks.preparing import fit_mappings, read_plane, restorer_of_images
+from diffir_core.stacks.source import ArraySource
+
+SampleKind = Literal["noise", "symmetries", "ipr", "seeds"]
+Image = NDArray[np.float32]
+
+
+def restore_samples(
+    image: Any,
+    model: Model,
+    *,
+    axes: str,
+    samples: int = 8,
+    seed: int = 0,
+    kind: SampleKind = "noise",
+    options: RestoreOptions | None = None,
+) -> tuple[Image, Image]:
+    """Restore an image several times; give mean and standard deviation of each pixel.
+
+    The deviation tells where the result would have come out otherwise, not how far it
+    is from the truth: what a model always gets wrong has no spread.
+
+    Parameters
+    ----------
+    image
+        Array-like of real numbers.
+    model
+        A stage-2 model; for ``kind="ipr"`` one with statistics of its errors.
+    axes
+        One letter a dimension.
+    samples
+        At least 2; of the eight symmetries at most 8.
+    seed
+        Of all that is drawn.
+    kind
+        What varies, see above.
+    options
+        Its device, memory, precision and intensity hold.
+
+    Returns
+    -------
+    Mean and standard deviation, both float32 in the units of the image, of its shape
+    (Y and X times the model's scale).
+    """
+    chosen = options or RestoreOptions()
+    _check(model, samples, kind)
+    source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
+    planes = source.layout.planes(model.config.in_channels)
+    mappings = fit_mappings(source, planes, chosen)
+    mean, deviation = (_empty(source, model) for _ in range(2))
+    for number, plane in enumerate(planes):
+        mapping = mappings[plane.channel]
+        values = mapping.to_model(read_plane(source, plane))
+        generator = np.random.default_rng((seed, number))
+        drawn = np.stack(list(_samples(restorer, values, samples, kind, generator)))
+        plane.put(mean, drawn.mean(0) * mapping.scale + mapping.offset)
+        plane.put(deviation, drawn.std(0, ddof=1) * mapping.scale)
+    return mean, deviation
+
+
+def _check(model: Model, samples: int, kind: str) -> None:
+    if kind not in get_args(SampleKind):
+        raise InputError(
+            f"kind is '{kind}'; it must be one of {', '.join(get_args(SampleKind))}."
+        )
+    most = 8 if kind == "symmetries" else 1000
+    if not 2 <= samples <= most:
+        raise InputError(f"samples is {samples}; choose 2 to {most} for '{kind}'.")
+    statistics = model.statistics
+    if kind == "ipr" and (statistics is None or statistics.error_covariance is None):
+        raise InputError(
+            f"'{model.name}' was stored without the errors of its IPRs; choose another "
+            "kind, such as 'noise', or a model trained with this version."
+        )
+    if kind == "noise" and model.config.scale != 1:
+        raise InputError(
+            f"'{model.name}' enlarges images, whose noise cannot be read off the "
+            "result; choose kind 'symmetries'."
+        )
+
+
+def _samples(
+    restorer: Restorer,
+    values: Image,
+    count: int,
+    kind: SampleKind,
+    generator: np.random.Generator,
+) -> Iterator[Image]:
+    """Draw restorations (channels, Y, X) in model units."""
+    if kind == "symmetries":
+        for which in range(count):
+            (turned,) = _restored(restorer, [_turned(values, which)], None)
+            yield _turned_back(turned, which)
+        return
+    if kind == "noise":
+        (first,) = _restored(restorer, [values], None)
+        noise = NoiseModel.fitted(values, first)
+        yield from _restored(
+            restorer, [noise.draw(first, generator) for _ in range(count)], None
+        )
+        return
+    iprs = _iprs(restorer, values, count, kind, generator)
+    yield from _restored(restorer, [values] * count, iprs)
+
+
+def _iprs(
+    restorer: Restorer,
+    values: Image,
+    count: int,
+    kind: SampleKind,
+    generator: np.random.Generator,
+) -> list[IPR]:
+    (features,) = _features(restorer, [values])
+    if kind == "seeds":
+        seeds = [int(seed) for seed in generator.integers(0, 2**62, count)]
+        return [restorer.ipr_from(features, "", seed) for seed in seeds]
+    estimate, statistics = restorer.ipr_from(features, ""), restorer.model.statistics
+    if statistics is None:
+        return [estimate] * count
+    # The truth is the estimate minus its error.
+    return [
+        replace(estimate, vector=estimate.vector - error)
+        for error in statistics.errors(count, generator)
+    ]
+
+
+def _restored(
+    restorer: Restorer, images: list[Image], iprs: list[IPR] | None
+) -> Iterator[Image]:
+    """Restore images of one size, as many at once as are worth it."""
+    size = restorer.largest_batch()
+    for first in range(0, len(images), size):
+        some = images[first : first + size]
+        given = iprs[first : first + size] if iprs else None
+        own = given or [restorer.ipr_from(f, "") for f in _features(restorer, some)]
+        pairs = [
+            _job(restorer, image, ipr) for image, ipr in zip(some, own, strict=True)
+        ]
+        exhaust(restorer.restore([job for job, _ in pairs]))
+        yield from (out for _, out in pairs)
+
+
+def _features(restorer: Restorer, images: list[Image]) -> list[Image]:
+    planes = [_job_plane(restorer, image) for image in images]
+    return exhaust(restorer.features([plane for plane, _ in planes]))
+
+
+def _job(restorer: Restorer, image: Image, ipr: IPR) -> tuple[Job, Image]:
+    plane, out = _job_plane(restorer, image)
+    return restorer.job(plane, ipr), out
+
+
+def _job_plane(restorer: Restorer, image: Image) -> tuple[Any, Image]:
+    config = restorer.config
+    shape = tuple(size * config.scale for size in image.shape[1:])
+    out = np.empty((config.out_channels, *shape), np.float32)
+    return array_plane(image, config, out), out
+
+
+def _turned(image: Image, which: int) -> Image:
+    """Give one of the eight flips and rotations of (channels, y, x)."""
+    image = np.rot90(image, which % 4, axes=(-2, -1))
+    return np.ascontiguousarray(image[..., ::-1] if which >= 4 else image)
+
+
+def _turned_back(image: Image, which: int) -> Image:
+    """Undo `_turned`."""
+    image = image[..., ::-1] if which >= 4 else image
+    return np.ascontiguousarray(np.rot90(image, -(which % 4), axes=(-2, -1)))
+
+
+def _empty(source: ArraySource, model: Model) -> Image:
+    layout, scale = source.layout, model.config.scale
+    shape = [
+        size * scale if axis in "YX" else size
+        for axis, size in zip(layout.axes, layout.shape, strict=True)
+    ]
+    return np.empty(shape, np.float32)
