@@ -32,6 +32,7 @@ from diffir_core.models import shipped_models
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import check_axes
 from napari_diffir._layers import axes_of, full_resolution
+from napari_diffir._pyside import spare_references
 from napari_diffir._scripting import Failure, restored_layer, steps_or_failure
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class RestoreWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
+        spare_references()
         self._viewer = napari_viewer
         self._worker: GeneratorWorker[Any, Any, Any] | None = None
         self._started = 0.0
