@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -181,6 +182,27 @@ def test_memory_does_not_grow_with_the_stack(
         peaks.append(int(done.stdout) * 1024)
     assert peaks[1] < peaks[0] + 25e6, peaks
     assert peaks[1] < 300e6 + 400e6, peaks  # The budget, and what torch itself takes.
+
+
+@pytest.mark.usefixtures("small_units")
+def test_pixels_are_let_go_without_the_garbage_collector(
+    tiny: Model, tmp_path: Path
+) -> None:
+    """Objects that hold each other would keep planes for as long as it likes."""
+    path = write_stack(tmp_path / "in.ome.tif", noisy((5, 101, 103)), "ZYX")
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        diffir.restore_file(path, tmp_path / "out.ome.zarr", tiny)
+        gc.collect()
+        held = [item for o in gc.garbage for item in gc.get_referents(o)]
+        kept = [item.shape for item in held if isinstance(item, np.ndarray)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not [shape for shape in kept if shape[-2:] == (101, 103)]
 
 
 def test_the_result_browses_at_all_levels_and_says_where_it_is(
