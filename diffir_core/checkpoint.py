@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,14 +41,15 @@ def load_model(source: str | Path) -> Model:
     """
     shipped = shipped_models()
     if str(source) in shipped:
-        return _load_file(shipped[str(source)], str(source))
+        model = _load_file(shipped[str(source)], str(source))
+        return replace(model, source=str(source))
     path = Path(source)
     if not path.is_file():
         raise CheckpointError(
             f"No model '{source}': it is neither a file nor one of the shipped models "
             f"({', '.join(shipped) or 'none'})."
         )
-    return _load_file(path, path.stem)
+    return replace(_load_file(path, path.stem), source=str(path.resolve()))
 
 
 def _load_file(path: Path, name: str) -> Model:

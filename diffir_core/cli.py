@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,8 +16,7 @@ from diffir_core.errors import DiffIRError
 from diffir_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from diffir_core.options import RestoreOptions
-    from diffir_core.stacks.stream import RestoreProgress
+    from diffir_core.stacks.progress import RestoreProgress
 
 app = typer.Typer(
     help="DiffIR image restoration for microscopy.",
@@ -25,36 +25,57 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_INTERRUPTED = 130
+
 ModelOption = Annotated[
     str, typer.Option(help="A shipped model's name, or a weights file.")
 ]
 
 
+SourceArgument = Annotated[
+    Path | None,
+    typer.Argument(help="TIFF, OME-TIFF, OME-Zarr, or a folder.", show_default=False),
+]
+DestinationArgument = Annotated[
+    Path | None,
+    typer.Argument(help=".ome.zarr or .ome.tif, or a folder for a folder of stacks."),
+]
+AxesOption = Annotated[
+    str | None, typer.Option(help="One letter a dimension, such as TZYX.")
+]
+SettingsOption = Annotated[
+    Path | None, typer.Option(help="A YAML file: options, or a job with IN and OUT.")
+]
+MemoryOption = Annotated[str | None, typer.Option(help="Budget, such as 4GB.")]
+DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")]
+
+
 @app.command()
 def restore(
-    source: Annotated[Path, typer.Argument(help="TIFF, OME-TIFF or OME-Zarr.")],
-    destination: Annotated[Path, typer.Argument(help=".ome.tif or .ome.zarr")],
-    model: ModelOption = DEFAULT_MODEL,
-    axes: Annotated[
-        str | None, typer.Option(help="One letter a dimension, such as TZYX.")
+    source: SourceArgument = None,
+    destination: DestinationArgument = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A shipped model's name, or a weights file.",
+            show_default=DEFAULT_MODEL,
+        ),
     ] = None,
-    options: Annotated[
-        Path | None, typer.Option(help="A YAML file of options.")
-    ] = None,
+    axes: AxesOption = None,
+    options: SettingsOption = None,
     seed: Annotated[int | None, typer.Option(help="Of the start noise.")] = None,
-    memory: Annotated[str | None, typer.Option(help="Budget, such as 4GB.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")] = None,
+    memory: MemoryOption = None,
+    device: DeviceOption = None,
     exactness: Annotated[str | None, typer.Option(help="exact or fast")] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Not possible yet; refused.")
+        bool, typer.Option("--resume", help="Complete what was interrupted.")
     ] = False,
 ) -> None:
     """Restore a file; type, value range, axes and pixel size stay."""
-    from diffir_core.checkpoint import load_model
-    from diffir_core.stacks.restoring import restore_file
+    from diffir_core.commands import request, run_restore
 
     changes = {
         "seed": seed,
@@ -62,31 +83,43 @@ def restore(
         "device": device,
         "exactness": exactness,
     }
-    chosen = _options(options, changes)
-    with _progress_bar() as show:
-        report = restore_file(
-            source,
-            destination,
-            load_model(model),
-            axes=axes,
-            options=chosen,
-            overwrite=overwrite,
-            resume=resume,
-            progress=show,
-        )
-    Console(soft_wrap=True).print(
-        f"{destination}: {report.planes} planes in {report.seconds:.1f} s on "
-        f"{report.device}, {report.clipped_values} values clipped to "
-        f"{report.output_dtype}."
+    asked = request(source, destination, model, axes, options, changes, resume=resume)
+    say = partial(Console(soft_wrap=True).print, highlight=False, markup=False)
+    try:
+        with _progress_bar() as show:
+            run_restore(asked, overwrite=overwrite, resume=resume, show=show, say=say)
+    except KeyboardInterrupt:
+        say("Stopped; pass --resume to complete it.")
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+@app.command()
+def estimate(
+    source: SourceArgument = None,
+    destination: DestinationArgument = None,
+    model: Annotated[str | None, typer.Option(show_default=DEFAULT_MODEL)] = None,
+    axes: AxesOption = None,
+    options: SettingsOption = None,
+    memory: MemoryOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Say what restoring a file will take: time, memory, disk."""
+    from diffir_core.commands import estimate_lines, request
+    from diffir_core.stacks.estimating import estimate
+
+    changes = {"memory": memory, "device": device}
+    asked = request(source, destination, model, axes, options, changes)
+    found = estimate(
+        asked.source,
+        asked.model,
+        axes=asked.axes,
+        options=asked.options,
+        destination=asked.destination,
     )
-
-
-def _options(path: Path | None, changes: dict[str, Any]) -> RestoreOptions:
-    from diffir_core.options import RestoreOptions
-
-    base = RestoreOptions.from_yaml(path) if path else RestoreOptions()
-    given = {key: value for key, value in changes.items() if value is not None}
-    return base.replace(**given) if given else base
+    table = Table(show_header=False, box=None)
+    for name, value in estimate_lines(found):
+        table.add_row(name, value)
+    Console().print(table)
 
 
 class _progress_bar:
@@ -199,7 +232,10 @@ def _add_commands_of_others() -> None:
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is one line and exit status 2."""
+    """Run the command line; what the user can mend is one line and exit status 2.
+
+    An interrupted command ends with status 130, as the shell has it.
+    """
     _add_commands_of_others()
     try:
         app()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ _MODELS = (".safetensors", ".pth", ".pt", ".ckpt")
 
 def describe(path: Path) -> str:
     """Describe a file in a few lines."""
+    if unfinished := _unfinished(path):
+        return _lines(unfinished)
     if not path.exists():
         raise InputError(f"There is no file {path}; check its name.")
     if path.suffix.lower() in _MODELS:
@@ -22,10 +23,26 @@ def describe(path: Path) -> str:
     if path.name.endswith(".ipr.json"):
         return _lines(_ipr(path))
     if path.suffix.lower() in (".yaml", ".yml"):
-        from diffir_core.options import RestoreOptions
-
-        return RestoreOptions.from_yaml(path).to_yaml()
+        return _settings(path)
     return _lines(_image(path))
+
+
+def _unfinished(path: Path) -> dict[str, Any] | None:
+    """Describe an unfinished output, by its folder or by its future name."""
+    from diffir_core.stacks.unfinished import SUFFIX, described
+
+    if path.exists() and not path.name.endswith(SUFFIX):
+        return None
+    return described(path)
+
+
+def _settings(path: Path) -> str:
+    """Describe a job or options; both are validated."""
+    from diffir_core.options import RestoreOptions
+    from diffir_core.stacks.jobs import RestoreJob, is_job
+
+    kind = RestoreJob if is_job(path) else RestoreOptions
+    return kind.from_yaml(path).to_yaml()
 
 
 def _lines(values: dict[str, Any]) -> str:
@@ -62,6 +79,7 @@ def _ipr(path: Path) -> dict[str, Any]:
 
 
 def _image(path: Path) -> dict[str, Any]:
+    from diffir_core.stacks.provenance import provenance
     from diffir_core.stacks.source import open_source
 
     try:
@@ -81,25 +99,3 @@ def _image(path: Path) -> dict[str, Any]:
     }
     source.close()
     return described
-
-
-def provenance(path: Path) -> dict[str, Any] | None:
-    """Give the report stored in a finished output of ours; None for other images."""
-    if path.is_dir():
-        import zarr
-
-        found = dict(zarr.open(str(path), mode="r").attrs).get("diffir")
-        return dict(found) if isinstance(found, dict) else None
-    from xml.etree import ElementTree
-
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        xml = file.ome_metadata
-    for element in ElementTree.fromstring(xml).iter() if xml else ():
-        if element.tag.endswith("}Description") and element.text:
-            try:
-                return dict(json.loads(element.text)["diffir"])
-            except (json.JSONDecodeError, KeyError, TypeError):
-                continue
-    return None

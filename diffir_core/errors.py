@@ -15,5 +15,9 @@ class CheckpointError(DiffIRError, ValueError):
     """A weights file is damaged, unsafe, unknown, or of the wrong stage."""
 
 
+class StorageError(DiffIRError, OSError):
+    """The disk did not take what was written; what was written before is safe."""
+
+
 class OutputExistsError(DiffIRError, FileExistsError):
     """The output is already there and was not asked to be replaced."""

@@ -26,6 +26,8 @@ class Model:
     fingerprint: str
     """SHA-256 of names, shapes and float32 values: the weights, not the file."""
     name: str
+    source: str = ""
+    """What `load_model` finds it by again: a shipped name or the path of a file."""
 
     @property
     def stage(self) -> int:

@@ -44,7 +44,8 @@ class RestoreOptions(FrozenConfig):
     ipr: IPRField | None = None
     """Restore under this IPR instead of the image's own."""
     ipr_scope: Literal["plane", "stack", "region"] = "plane"
-    """What the IPR is extracted from: each plane, or the mean over a stack's planes."""
+    """What the IPR is extracted from: each plane, or the mean over a stack's planes, of
+    which at most 64, evenly spread, are looked at."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Of the start noise of the diffusion; all planes share it."""
     steps: int | None = Field(None, ge=1)

@@ -32,6 +32,11 @@ class RestoreReport(FrozenConfig):
     kernels: str
     """'native' code of this machine, 'compiled', or 'torch'."""
     seconds: float
+    first_pass_seconds: float = 0.0
+    """Of these, for what is global about the stack."""
+    device_wait_share: float = 0.0
+    """Of the time after that, in which nothing was there to be restored, or no room for
+    the result: reading or writing was slower than restoring."""
     predicted_peak_bytes: int
     """Predicted working memory for one plane, beside the stack itself."""
     temporary_file_bytes: int

@@ -24,7 +24,17 @@ FORBIDDEN = {
     "napari_diffir": set(),
 }
 # Inside the core, from the door inwards; a part may import those after it.
-LAYERS = ("cli", "demo", "describing", "stacks", "engine", "checkpoint", "model", "nn")
+LAYERS = (
+    "cli",
+    "commands",
+    "demo",
+    "describing",
+    "stacks",
+    "engine",
+    "checkpoint",
+    "model",
+    "nn",
+)
 LEAVES = (
     "config",
     "errors",

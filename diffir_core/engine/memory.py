@@ -43,6 +43,8 @@ class MemoryModel:
     config: ModelConfig
     streams: Streams
     threads: int
+    reserved_bytes: int = 0
+    """Of the budget, what planes that wait to be restored or written take."""
 
     def plan(
         self,
@@ -62,7 +64,7 @@ class MemoryModel:
             If even the smallest tiles do not fit.
         """
         maps = self._map_bytes(height, width)
-        fixed = _LIBRARY_BYTES + folds * self._fold_bytes()
+        fixed = self.reserved_bytes + _LIBRARY_BYTES + folds * self._fold_bytes()
         peak = fixed + maps + self._moving_bytes(height, width, tiling)
         if budget is None or peak <= budget:
             return MemoryPlan(tiling, False, peak, 0)

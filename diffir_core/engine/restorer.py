@@ -34,6 +34,7 @@ from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 from diffir_core.model import Model
 from diffir_core.nn import DiffIRS2
+from diffir_core.nn.padding import padded_size
 from diffir_core.options import Kernels, RestoreOptions
 
 Array = NDArray[np.float32]
@@ -49,17 +50,24 @@ _GPU_PANEL_COLUMNS = 1 << 16
 class Restorer:
     """Restore planes of any size, exactly, on one device; the model is not changed."""
 
-    def __init__(self, model: Model, options: RestoreOptions) -> None:
+    def __init__(
+        self, model: Model, options: RestoreOptions, threads: int | None = None
+    ) -> None:
         self.model, self.options, self.config = model, options, model.config
         chosen = choose_device(options.device)
         self.device, self.device_reason = chosen.device, chosen.reason
         self._network = _on_device(model.restorer, self.device)
         self._check()
         on_cpu = self.device.type == "cpu"
-        self.workers = Workers(torch.get_num_threads() if on_cpu else 1)
+        threads = threads or torch.get_num_threads()
+        self.workers = Workers(threads if on_cpu else 1)
         self.tiling = Tiling(options.tile)
         self._folds: dict[bytes, FoldedNetwork] = {}
         self.tiles_done = 0
+        # Asked once: plans that follow the free memory would change from plane to
+        # plane, and the rounding of the result with them.
+        self.budget_bytes = options.memory_bytes() or free_memory_bytes(self.device)
+        self.reserved_bytes = 0
         self.last_plan: MemoryPlan | None = None
         self.precision, self.precision_psnr_db = self._settle_precision()
         self.streams = choose_streams(self.device, self.precision, options.kernels)
@@ -201,10 +209,22 @@ class Restorer:
         """Plan the memory of a batch: as if its planes were one below the other."""
         height = sum(len(job.plane.rows) for job in jobs)
         width = max(len(job.plane.columns) for job in jobs)
-        budget = self.options.memory_bytes() or free_memory_bytes(self.device)
-        model = MemoryModel(self.config, self.streams, self.workers.count)
-        folds = len({id(job.folded) for job in jobs})
-        return model.plan(height, width, budget, tiling or self.tiling, folds)
+        return self._plan(height, width, len({id(job.folded) for job in jobs}), tiling)
+
+    def plan_planes(self, height: int, width: int, count: int) -> MemoryPlan:
+        """Plan the memory of `count` planes of this size, before any is there."""
+        rows, columns = (padded_size(size, self.config) for size in (height, width))
+        return self._plan(count * rows, columns, count, None)
+
+    def _plan(
+        self, height: int, width: int, folds: int, tiling: Tiling | None
+    ) -> MemoryPlan:
+        model = MemoryModel(
+            self.config, self.streams, self.workers.count, self.reserved_bytes
+        )
+        return model.plan(
+            height, width, self.budget_bytes, tiling or self.tiling, folds
+        )
 
     def restore_array(self, values: Array, ipr: IPR) -> Array:
         """Restore (channels, height, width) in model units."""

@@ -31,11 +31,38 @@ class Tick(Protocol):
         """Add `work`; raises `Cancelled` if the run has ended."""
 
 
+class PauseSwitch:
+    """Halts the threads of a run at their next tick, and lets them go on."""
+
+    def __init__(self) -> None:
+        self._running = threading.Event()
+        self._running.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run is halted."""
+        return not self._running.is_set()
+
+    def pause(self) -> None:
+        """Halt within a tile; what is in memory stays there."""
+        self._running.clear()
+
+    def go_on(self) -> None:
+        """Go on where it was halted."""
+        self._running.set()
+
+    def wait(self, stop: threading.Event) -> None:
+        """Return when the run may go on, or when `stop` is set."""
+        while not stop.is_set() and not self._running.wait(_POLL_SECONDS):
+            pass
+
+
 class Workers:
     """A pool of threads; `count` is 1 on devices that parallelise by themselves."""
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self.switch = PauseSwitch()
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="diffir")
         self._start_threads()
 
@@ -60,6 +87,7 @@ class Workers:
         done, lock, stop = [0.0], threading.Lock(), threading.Event()
 
         def tick(work: float) -> None:
+            self.switch.wait(stop)
             if stop.is_set():
                 raise Cancelled
             with lock:

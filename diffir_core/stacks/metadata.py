@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
 
 _NAMES = {
     "µm": "micrometer", "μm": "micrometer", "um": "micrometer", "micron": "micrometer",
@@ -30,6 +33,8 @@ class StackMetadata:
     name: str = ""
     translate: dict[str, float] = field(default_factory=dict)
     """Position of the first pixel by axis letter, in `units`."""
+    channel_colors: tuple[str, ...] = ()
+    """RRGGBB by channel; empty where the file does not say."""
 
     def scaled(self, factor: int) -> StackMetadata:
         """Give the metadata after super-resolution by `factor` along Y and X.
@@ -44,6 +49,18 @@ class StackMetadata:
             sizes[axis] = old / factor
             positions[axis] = positions.get(axis, 0.0) - (old - old / factor) / 2
         return replace(self, pixel_size=sizes, translate=positions)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """An image that is to be written."""
+
+    shape: tuple[int, ...]
+    """In the order of `metadata.axes`."""
+    dtype: np.dtype[Any]
+    metadata: StackMetadata
+    job: dict[str, Any] = field(default_factory=dict)
+    """What it is made from and how, in plain values; stored in the file."""
 
 
 def unit_name(text: str) -> str | None:

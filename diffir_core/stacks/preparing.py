@@ -30,16 +30,23 @@ def fit_mappings(
     source: StackSource, planes: list[PlaneIndex], options: RestoreOptions
 ) -> dict[int | None, IntensityMapping]:
     """Fit one intensity mapping a channel to planes spread over the whole stack."""
-    by_channel: dict[int | None, list[PlaneIndex]] = {}
-    for plane in planes:
-        by_channel.setdefault(plane.channel, []).append(plane)
     return {
-        channel: fit_mapping(_sample(source, members), options.intensity)
-        for channel, members in by_channel.items()
+        channel: fit_mapping(sample_values(source, members), options.intensity)
+        for channel, members in by_channel(planes).items()
     }
 
 
-def _sample(source: StackSource, planes: list[PlaneIndex]) -> NDArray[Any]:
+def by_channel(
+    planes: list[PlaneIndex],
+) -> dict[int | None, list[PlaneIndex]]:
+    """Sort planes by the channel whose mapping they take."""
+    channels: dict[int | None, list[PlaneIndex]] = {}
+    for plane in planes:
+        channels.setdefault(plane.channel, []).append(plane)
+    return channels
+
+
+def sample_values(source: StackSource, planes: list[PlaneIndex]) -> NDArray[Any]:
     """Give values of planes spread evenly, every so many pixels: bounded memory."""
     samples = []
     for plane in spread(planes, _SAMPLED_PLANES):
@@ -83,8 +90,12 @@ def stack_ipr(
     restorer: Restorer,
     mapping: IntensityMapping,
 ) -> IPR:
-    """Give the IPR of CPEN's features averaged over planes, as if they were one."""
+    """Give the IPR of CPEN's features averaged over planes, as if they were one.
+
+    Of a long stack, 64 planes, evenly spread, speak for all.
+    """
     features = []
+    planes = spread(planes, _SAMPLED_PLANES)
     for plane in planes:
         values = read_plane(source, plane)
         tiles = readable_plane(values, mapping, restorer.config)
@@ -131,14 +142,16 @@ def read_plane(source: StackSource, plane: PlaneIndex) -> NDArray[Any]:
     return values
 
 
-def restorer_of_images(model: Model, options: RestoreOptions) -> Restorer:
+def restorer_of_images(
+    model: Model, options: RestoreOptions, threads: int | None = None
+) -> Restorer:
     """Give a restorer, or say why this model cannot restore plain images."""
     if model.config.architecture == "inpainting":
         raise InputError(
             f"'{model.name}' fills masked regions and needs a mask; this version "
             "restores with deblur and super-resolution models."
         )
-    return Restorer(model, options)
+    return Restorer(model, options, threads)
 
 
 def check_dtype(dtype: np.dtype[Any]) -> None:
@@ -149,7 +162,9 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
         )
 
 
-def chosen_channels(layout: StackLayout, options: RestoreOptions) -> set[int] | None:
+def chosen_channels(
+    layout: StackLayout, options: RestoreOptions
+) -> frozenset[int] | None:
     """Give the channels to restore, or None for all."""
     if options.channels is None:
         return None
@@ -160,4 +175,4 @@ def chosen_channels(layout: StackLayout, options: RestoreOptions) -> set[int] | 
             f"Channels {list(options.channels)} were chosen, the image has {count} "
             "counted from 0."
         )
-    return set(options.channels)
+    return frozenset(options.channels)

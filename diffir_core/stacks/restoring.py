@@ -16,13 +16,14 @@ from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
 from diffir_core.stacks.axes import StackLayout
+from diffir_core.stacks.file_run import restore_file_steps
 from diffir_core.stacks.preparing import (
     fit_mappings,
     restorer_of_images,
     stack_ipr,
 )
-from diffir_core.stacks.sink import ArraySink, create_sink
-from diffir_core.stacks.source import ArraySource, open_source
+from diffir_core.stacks.sink import ArraySink
+from diffir_core.stacks.source import ArraySource
 from diffir_core.stacks.stream import RestoreProgress, restore_planes
 
 
@@ -105,39 +106,58 @@ def restore_file(
 ) -> RestoreReport:
     """Restore a file into an OME-TIFF or OME-Zarr, plane by plane.
 
-    Pixel size, units and channel names are kept and the report is stored beside the
-    pixels. The destination appears when it is whole, and not before.
+    Pixel size, units, channel names and colours are kept, and the report is stored
+    beside the pixels. The destination appears when it is whole, and not before; the job
+    lies beside it as ``*.job.yaml``.
+
+    Parameters
+    ----------
+    path
+        TIFF, OME-TIFF, ImageJ TIFF, OME-Zarr, Zarr, or a folder of single planes.
+    destination
+        ``.ome.zarr`` (resolution levels, compressed) or ``.ome.tif``.
+    model
+        A stage-2 model.
+    axes
+        One letter a dimension; None is what the file says.
+    options
+        See `RestoreOptions`; None is the defaults, or when resuming, those it was begun
+        with.
+    overwrite
+        Replace a finished or unfinished output; the old one stays until the new one
+        is whole.
+    resume
+        Complete what was begun; the result equals that of an unbroken run. Another
+        input, model or options are refused. Begins if nothing was begun.
+    progress
+        Called in this thread with every step.
     """
-    if resume:
-        raise InputError(
-            "This version cannot resume an interrupted restoration; run it again."
-        )
-    options = options or RestoreOptions()
-    source = open_source(path, axes)
-    try:
-        sink = create_sink(
-            destination,
-            restored_shape(source.layout, model),
-            options.dtype(source.dtype),
-            source.metadata.scaled(model.config.scale),
-            overwrite=overwrite,
-        )
-        return _exhaust(restore_planes(source, sink, model, options), progress)
-    finally:
-        source.close()
+    steps = restore_file_steps(
+        path,
+        destination,
+        model,
+        axes=axes,
+        options=options,
+        overwrite=overwrite,
+        resume=resume,
+    )
+    return _exhaust(steps, progress)
 
 
 def _exhaust(
     work: Generator[RestoreProgress, None, RestoreReport],
     progress: Callable[[RestoreProgress], None] | None,
 ) -> RestoreReport:
-    while True:
-        try:
-            step = next(work)
-        except StopIteration as finished:
-            return finished.value  # type: ignore[no-any-return]
-        if progress:
-            progress(step)
+    try:
+        while True:
+            try:
+                step = next(work)
+            except StopIteration as finished:
+                return finished.value  # type: ignore[no-any-return]
+            if progress:
+                progress(step)
+    finally:
+        work.close()  # Whatever interrupts it, what is restored is written.
 
 
 def extract_ipr(

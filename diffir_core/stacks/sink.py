@@ -5,25 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
-from diffir_core.errors import InputError, OutputExistsError
+from diffir_core.errors import InputError
+from diffir_core.report import RestoreReport
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.metadata import StackMetadata
+from diffir_core.stacks.ledger import Ledger
+from diffir_core.stacks.metadata import ImageSpec
 
 
 class StackSink(Protocol):
-    """A stack that is written plane by plane, and is whole only when finished."""
+    """A stack that is written plane by plane, in any order, by one thread at a time."""
 
-    def write(self, plane: PlaneIndex, values: NDArray[Any]) -> None:
-        """Write one plane, (channels, Y, X)."""
+    def write(self, plane: PlaneIndex, values: NDArray[Any]) -> tuple[int, ...]:
+        """Write one plane, (channels, Y, X); give a checksum for each level."""
 
-    def finish(self, provenance: dict[str, Any]) -> None:
-        """Make the result whole, with what is known of its making."""
+    def finish(self, report: RestoreReport, ledger: Ledger) -> None:
+        """Add what is known of the making; nothing is written after that."""
 
-    def abort(self) -> None:
-        """Leave nothing behind."""
+
+class FileSink(StackSink, Protocol):
+    """A sink that another process can go on with."""
+
+    def checksums(self, plane: PlaneIndex) -> tuple[int, ...]:
+        """Read a plane back and give what `write` gave; may raise if it is damaged."""
 
 
 class ArraySink:
@@ -32,46 +37,42 @@ class ArraySink:
     def __init__(self, array: Any) -> None:
         self.array = array
 
-    def write(self, plane: PlaneIndex, values: NDArray[Any]) -> None:
+    def write(self, plane: PlaneIndex, values: NDArray[Any]) -> tuple[int, ...]:
         """Write one plane, (channels, Y, X)."""
         plane.put(self.array, values)
+        return ()
 
-    def finish(self, provenance: dict[str, Any]) -> None:
-        """Do nothing: the array has no place for a provenance."""
-
-    def abort(self) -> None:
-        """Do nothing: the array is the caller's."""
+    def finish(self, report: RestoreReport, ledger: Ledger) -> None:
+        """Do nothing: the array has no place for a report."""
 
 
-def create_sink(
-    path: str | Path,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    metadata: StackMetadata,
-    *,
-    overwrite: bool = False,
-) -> StackSink:
-    """Create an OME-TIFF (``.tif``, ``.tiff``) or an OME-Zarr (``.zarr``).
-
-    `shape` and `metadata.axes` are the result's. Nothing is there under `path` before
-    the sink is finished; with `overwrite`, the old file stays until then.
-    """
-    path = Path(path)
-    kind = path.suffix.lower()
-    if kind not in (".tif", ".tiff", ".zarr"):
+def check_destination(path: Path) -> None:
+    """Refuse names of formats that cannot be written, and places that are not there."""
+    if path.suffix.lower() not in (".tif", ".tiff", ".zarr"):
         raise InputError(
             f"Cannot write '{path.name}'; name it .ome.tif, .tif or .ome.zarr."
         )
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent}; create it first.")
-    if path.exists() and not overwrite:
-        raise OutputExistsError(
-            f"{path} is already there; choose another name or pass --overwrite."
-        )
-    if kind == ".zarr":
-        from diffir_core.stacks._ome_zarr import ZarrSink
 
-        return ZarrSink(path, shape, dtype, metadata)
-    from diffir_core.stacks._tiff import TiffSink
 
-    return TiffSink(path, shape, dtype, metadata)
+def create_sink(path: Path, spec: ImageSpec) -> FileSink:
+    """Create an OME-TIFF (``.tif``, ``.tiff``) or an OME-Zarr (``.zarr``), empty."""
+    if path.suffix.lower() == ".zarr":
+        from diffir_core.stacks._zarr_sink import ZarrSink
+
+        return ZarrSink.create(path, spec)
+    from diffir_core.stacks._tiff_sink import TiffSink
+
+    return TiffSink.create(path, spec)
+
+
+def attach_sink(path: Path, spec: ImageSpec) -> FileSink:
+    """Open what `create_sink` made, to go on with it or to take part in it."""
+    if path.suffix.lower() == ".zarr":
+        from diffir_core.stacks._zarr_sink import ZarrSink
+
+        return ZarrSink.attach(path, spec)
+    from diffir_core.stacks._tiff_sink import TiffSink
+
+    return TiffSink.attach(path, spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,23 +53,47 @@ class ArraySource:
         """Do nothing: the array is the caller's."""
 
 
-def open_source(path: str | Path, axes: str | None = None) -> StackSource:
-    """Open a TIFF, OME-TIFF, ImageJ TIFF, OME-Zarr or Zarr file lazily.
+def open_source(
+    path: str | Path, axes: str | None = None, level: int = 0
+) -> StackSource:
+    """Open a TIFF, OME-TIFF, ImageJ TIFF, OME-Zarr, Zarr or folder of planes lazily.
 
-    Axes come from the file; where it does not name them, they must be given.
+    Axes come from the file; where it does not name them, they must be given. `level` is
+    the resolution level of an OME-Zarr, 0 the finest.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"There is no file {path}; check its name.")
-    if path.is_dir():
-        from diffir_core.stacks._ome_zarr import ZarrSource
+    if is_folder(path):
+        from diffir_core.stacks._folder_source import FolderSource
 
-        return ZarrSource(path, axes)
+        return FolderSource(tiff_files(path), axes)
+    if path.is_dir():
+        from diffir_core.stacks._zarr_source import ZarrSource
+
+        return ZarrSource(path, axes, level)
     if path.suffix.lower() in _TIFF:
-        from diffir_core.stacks._tiff import TiffSource
+        from diffir_core.stacks._tiff_source import TiffSource
 
         return TiffSource(path, axes)
     raise InputError(
         f"{path.name} has the unknown type '{path.suffix}'; TIFF, OME-TIFF and "
         "OME-Zarr are read, others open in napari through their own readers."
     )
+
+
+def is_folder(path: Path) -> bool:
+    """Tell a folder of TIFF files from a Zarr, which is a folder, too."""
+    return path.is_dir() and path.suffix.lower() != ".zarr" and bool(tiff_files(path))
+
+
+def tiff_files(folder: Path) -> list[Path]:
+    """Give the TIFF files of a folder, numbers in names counted as numbers."""
+    found = [p for p in folder.iterdir() if p.suffix.lower() in _TIFF and p.is_file()]
+    return sorted(found, key=lambda p: _by_number(p.name))
+
+
+def _by_number(name: str) -> list[tuple[int, int, str]]:
+    """Give a key by which 'z9' comes before 'z10'."""
+    parts = re.findall(r"(\d+)|(\D+)", name)
+    return [(0, int(n), "") if n else (1, 0, text.lower()) for n, text in parts]

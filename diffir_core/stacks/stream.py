@@ -1,204 +1,156 @@
-"""The one way from a source to a sink: read a plane, restore it, write it."""
+"""The one way from a source to a sink: read ahead, restore, write behind."""
 
 from __future__ import annotations
 
-import platform
-import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from diffir_core.engine.restorer import Restorer
-from diffir_core.engine.runner import HALO
-from diffir_core.intensity import IntensityMapping
+from diffir_core.engine.workers import PauseSwitch
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
-from diffir_core.report import MappingReport, RestoreReport
-from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.planes import MappedPlane
-from diffir_core.stacks.preparing import (
-    Shared,
-    check_dtype,
-    chosen_channels,
-    fit_mappings,
-    read_plane,
-    restorer_of_images,
-    shared_by_channel,
-)
+from diffir_core.report import RestoreReport
+from diffir_core.stacks.ledger import Ledger, MemoryLedger
+from diffir_core.stacks.ordering import InOrder, UnitOrder
+from diffir_core.stacks.pipeline import ReadAhead, WriteBehind
+from diffir_core.stacks.progress import RestoreProgress, Tracker
+from diffir_core.stacks.reporting import Timing, report_of
 from diffir_core.stacks.sink import StackSink
 from diffir_core.stacks.source import StackSource
+from diffir_core.stacks.statistics import StackStatistics, measure
+from diffir_core.stacks.units import UnitRecord, UnitValues
+from diffir_core.stacks.work import StackWork, prepare
 
-_BATCH_PIXELS = 1 << 18
+__all__ = ["RestoreProgress", "Run", "restore_planes", "run_work"]
 
-
-@dataclass(frozen=True, slots=True)
-class RestoreProgress:
-    """How far a restoration is; one comes after every strip."""
-
-    planes_done: int
-    planes: int
-    fraction: float
-    """Of the whole stack, 0 to 1."""
-    finished_plane: PlaneIndex | None
-    """The plane that has just been written, if one has."""
+Steps = Generator[RestoreProgress, None, None]
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What is counted on the way."""
+@dataclass(frozen=True)
+class Run:
+    """How a run goes, beside what it computes: nothing here changes a pixel."""
 
-    clipped: int = 0
-    ipr_norms: list[float] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """A plane of a batch; `mapped` is None if it is only copied."""
-
-    index: PlaneIndex
-    values: NDArray[Any]
-    mapped: MappedPlane | None
-
-    def result(self) -> NDArray[Any]:
-        """Give the restored values, or those that are copied."""
-        return self.values if self.mapped is None else self.mapped.restored
+    ledger: Ledger = field(default_factory=MemoryLedger)
+    order: UnitOrder = field(default_factory=InOrder)
+    switch: PauseSwitch = field(default_factory=PauseSwitch)
 
 
 def restore_planes(
-    source: StackSource, sink: StackSink, model: Model, options: RestoreOptions
-) -> Generator[RestoreProgress, None, RestoreReport]:
-    """Restore every plane of `source` into `sink`; return the report.
-
-    Closing the generator stops within one strip and leaves nothing behind.
-    """
-    started = time.monotonic()
-    try:
-        report = yield from _restore_planes(source, sink, model, options, started)
-        sink.finish(report.model_dump(mode="json"))
-    except BaseException:
-        sink.abort()
-        raise
-    return report
-
-
-def _restore_planes(
     source: StackSource,
     sink: StackSink,
     model: Model,
     options: RestoreOptions,
-    started: float,
+    run: Run | None = None,
 ) -> Generator[RestoreProgress, None, RestoreReport]:
-    check_dtype(source.dtype)
-    restorer, tally = restorer_of_images(model, options), _Tally()
-    planes = source.layout.planes(model.config.in_channels)
-    chosen = chosen_channels(source.layout, options)
-    restored = [p for p in planes if chosen is None or p.channel in chosen]
-    mappings = fit_mappings(source, restored, options)
-    shared = shared_by_channel(source, restored, restorer, mappings)
-    dtype, done = options.dtype(source.dtype), 0
-    while done < len(planes):
-        batch = planes[done : done + _batch_size(source, restorer)]
-        items = []
-        for plane in batch:
-            values, mapped = read_plane(source, plane), None
-            if plane in restored:
-                mapping = mappings[plane.channel]
-                mapped = MappedPlane(values, mapping, model.config, dtype)
-            items.append(_Item(plane, values, mapped))
-        for fraction in _restore_batch(restorer, items, shared, tally):
-            whole = (done + fraction * len(batch)) / len(planes)
-            yield RestoreProgress(done, len(planes), whole, None)
-        for item in items:
-            sink.write(item.index, item.result().astype(dtype, copy=False))
-            tally.clipped += item.mapped.clipped if item.mapped else 0
-            done += 1
-            yield RestoreProgress(done, len(planes), done / len(planes), item.index)
-    return _report(source, restorer, mappings, tally, len(restored), started)
+    """Restore every plane of `source` into `sink`; return the report.
+
+    Closing the generator stops within one tile.
+    """
+    return (yield from run_work(prepare(source, model, options), sink, run or Run()))
 
 
-def _batch_size(source: StackSource, restorer: Restorer) -> int:
-    """Give how many planes make enough work for all threads."""
-    pixels = source.layout.size("Y") * source.layout.size("X")
-    return min(restorer.largest_batch(), max(1, _BATCH_PIXELS // pixels))
+def run_work(
+    work: StackWork, sink: StackSink, run: Run
+) -> Generator[RestoreProgress, None, RestoreReport]:
+    """Do the units that the ledger does not have, and finish the sink."""
+    timing, tracker = Timing(), Tracker(work, run.ledger)
+    work.restorer.workers.switch = run.switch
+    yield tracker.now("measuring")
+    statistics = _statistics(work, run.ledger)
+    timing.first_pass_done()
+    yield from _do_units(work, sink, run, statistics, tracker, timing)
+    report = report_of(work, run.ledger, statistics, timing)
+    yield tracker.now("finishing")
+    sink.finish(report, run.ledger)
+    return report
 
 
-def _restore_batch(
-    restorer: Restorer,
-    items: list[_Item],
-    shared: dict[int | None, Shared],
-    tally: _Tally,
-) -> Generator[float, None, None]:
-    work = [(item.mapped.plane, item.index.channel) for item in items if item.mapped]
-    if not work:
-        return
-    own = [plane for plane, channel in work if shared[channel].ipr is None]
-    features = iter((yield from _without_progress(restorer.features(own))))
-    jobs = []
-    for plane, channel in work:
-        ipr = shared[channel].ipr or restorer.ipr_from(next(features), "")
-        tally.ipr_norms.append(float(np.linalg.norm(ipr.vector)))
-        job = restorer.job(plane, ipr)
-        job.attention = dict(shared[channel].attention or {})
-        jobs.append(job)
-    yield from restorer.restore(jobs)
+def _statistics(work: StackWork, ledger: Ledger) -> StackStatistics:
+    if ledger.statistics is None:
+        found = measure(work.source, work.restored_planes, work.restorer)
+        ledger.keep_statistics(found)
+        return found
+    return ledger.statistics
 
 
-def _without_progress(
-    steps: Generator[float, None, list[NDArray[np.float32]]],
-) -> Generator[float, None, list[NDArray[np.float32]]]:
-    """Run steps that are too short to count, but can still be cancelled."""
+def _do_units(
+    work: StackWork,
+    sink: StackSink,
+    run: Run,
+    statistics: StackStatistics,
+    tracker: Tracker,
+    timing: Timing,
+) -> Steps:
+    def write(values: UnitValues) -> UnitRecord:
+        planes = zip(values.unit.planes, values.planes, strict=True)
+        record = values.record([sink.write(*plane) for plane in planes])
+        run.ledger.record(record)
+        return record
+
+    reading = ReadAhead(_read(work, run))
+    writing: WriteBehind[UnitValues, UnitRecord] = WriteBehind(write)
+    try:
+        yield from _loop(work, statistics, tracker, reading, writing)
+    finally:
+        # Also when cancelled: what is restored is worth writing.
+        reading.close()
+        writing.close()
+        timing.waited(reading.waited_seconds + writing.waited_seconds)
+    yield from tracker.written(writing.written())
+
+
+def _loop(
+    work: StackWork,
+    statistics: StackStatistics,
+    tracker: Tracker,
+    reading: ReadAhead[UnitValues],
+    writing: WriteBehind[UnitValues, UnitRecord],
+) -> Steps:
+    while True:
+        read = yield from _watching(reading.take(), tracker, writing)
+        if read is None:
+            break
+        steps = work.restore(read, statistics)
+        del read
+        result = yield from _restoring(steps, tracker, writing)
+        yield from _watching(writing.put(result), tracker, writing)
+        del result
+    yield from _watching(writing.drain(), tracker, writing)
+
+
+def _read(work: StackWork, run: Run) -> Iterator[UnitValues]:
+    """Read the units that are left, in the order that is asked for."""
+    remaining = [unit for unit in work.units if unit.number not in run.ledger.done]
+    while remaining:
+        yield work.read(remaining.pop(run.order.choose(remaining)))
+
+
+def _restoring(
+    steps: Generator[float, None, UnitValues],
+    tracker: Tracker,
+    writing: WriteBehind[UnitValues, UnitRecord],
+) -> Generator[RestoreProgress, None, UnitValues]:
     try:
         while True:
             try:
-                next(steps)
+                fraction = next(steps)
             except StopIteration as finished:
                 return finished.value  # type: ignore[no-any-return]
-            yield 0.0
+            yield from tracker.written(writing.written())
+            yield tracker.within_unit(fraction)
     finally:
         steps.close()
 
 
-def _report(
-    source: StackSource,
-    restorer: Restorer,
-    mappings: dict[int | None, IntensityMapping],
-    tally: _Tally,
-    planes: int,
-    started: float,
-) -> RestoreReport:
-    options, model, plan = restorer.options, restorer.model, restorer.last_plan
-    return RestoreReport(
-        model_name=model.name,
-        model_fingerprint=model.fingerprint,
-        planes=planes,
-        tiles=restorer.tiles_done,
-        halo=HALO,
-        device=str(restorer.device),
-        device_reason=restorer.device_reason,
-        precision=restorer.precision.name,
-        precision_reason=restorer.precision.reason,
-        precision_psnr_db=restorer.precision_psnr_db,
-        kernels=restorer.streams.name,
-        seconds=round(time.monotonic() - started, 3),
-        predicted_peak_bytes=plan.peak_bytes if plan else 0,
-        temporary_file_bytes=plan.file_bytes if plan else 0,
-        clipped_values=tally.clipped,
-        output_dtype=str(options.dtype(source.dtype)),
-        mappings=tuple(
-            MappingReport(channel=channel or 0, offset=m.offset, scale=m.scale)
-            for channel, m in mappings.items()
-        ),
-        seed=options.seed,
-        ipr_source="given" if options.ipr else options.ipr_scope,
-        ipr_mean_norm=float(np.mean(tally.ipr_norms)),
-        versions={
-            "napari-diffir": version("napari-diffir"),
-            "torch": version("torch"),
-            "python": platform.python_version(),
-        },
-        options=options.model_dump(mode="json"),
-    )
+def _watching(
+    waiting: Generator[None, None, UnitValues | None] | Generator[None, None, None],
+    tracker: Tracker,
+    writing: WriteBehind[UnitValues, UnitRecord],
+) -> Generator[RestoreProgress, None, UnitValues | None]:
+    """Wait, and say meanwhile what has been written."""
+    while True:
+        try:
+            next(waiting)
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]
+        yield from tracker.written(writing.written())
+        yield tracker.within_unit(0.0)

@@ -17,10 +17,10 @@ import yaozarrs
 import zarr
 
 import diffir_core as diffir
-from diffir_core.describing import provenance
 from diffir_core.errors import InputError, OutputExistsError
 from diffir_core.model import Model
 from diffir_core.samples import sample_path
+from diffir_core.stacks.provenance import provenance
 from diffir_core.stacks.source import StackSource, open_source
 
 DATA = Path(os.environ.get("DIFFIR_DATA", "../shared/data"))
@@ -31,6 +31,10 @@ def read_all(source: StackSource) -> np.ndarray:
     for plane in source.layout.planes(1):
         plane.put(array, source.read(plane))
     return array
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def write_ome(path: Path, stack: np.ndarray, axes: str) -> None:
@@ -198,7 +202,7 @@ def test_a_failed_run_leaves_the_old_output_and_nothing_else(
     with pytest.raises(InputError, match="NaN"):
         diffir.restore_file(tmp_path / "in.tif", result, identity, overwrite=True)
     assert provenance(result) == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.tif", f"out{suffix}"]
+    assert names_in(tmp_path) == ["in.tif", f"out{suffix}", f"out{suffix}.job.yaml"]
 
 
 @pytest.mark.parametrize("suffix", [".ome.tif", ".ome.zarr"])
@@ -222,9 +226,12 @@ def test_a_killed_run_leaves_no_output_that_looks_whole(
     process.communicate()
     assert not result.exists()
     time.sleep(0.1)
-    diffir.restore_file(sample_path("noisy"), result, diffir.load_model(tiny_file))
+    model = diffir.load_model(tiny_file)
+    with pytest.raises(OutputExistsError, match=r"unfinished.*--resume"):
+        diffir.restore_file(sample_path("noisy"), result, model)
+    diffir.restore_file(sample_path("noisy"), result, model, resume=True)
     assert provenance(result) is not None
-    assert [p.name for p in tmp_path.iterdir()] == [result.name]
+    assert names_in(tmp_path) == [result.name, f"{result.name}.job.yaml"]
 
 
 @pytest.mark.parametrize("keep", [4, 100, -40])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,9 @@ from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
 from diffir_core.stacks.axes import PlaneIndex, check_axes
-from diffir_core.stacks.metadata import StackMetadata, unit_name, unit_symbol
+from diffir_core.stacks.metadata import StackMetadata, unit_name
 
 _UNKNOWN_AXES = "QI"
-_OME_ORDER = "TZCYXS"
 
 
 class TiffSource:
@@ -125,7 +122,15 @@ def _metadata(file: tifffile.TiffFile, axes: str, name: str) -> StackMetadata:
         labels = file.imagej_metadata.get("Labels")
         channels = _count(file.imagej_metadata, "channels")
         names = tuple(labels) if labels and len(labels) == channels else ()
-        return StackMetadata(axes, _only(sizes, axes), _only(units, axes), names, name)
+        colors = _lut_colors(file.imagej_metadata.get("LUTs"), channels)
+        return StackMetadata(
+            axes,
+            _only(sizes, axes),
+            _only(units, axes),
+            names,
+            name,
+            channel_colors=colors,
+        )
     return StackMetadata(axes, _only(sizes, axes), _only(units, axes), (), name)
 
 
@@ -184,73 +189,39 @@ def _ome_metadata(xml: str, axes: str, name: str) -> StackMetadata:
             unit = unit_name(pixels.attrib.get(f"{key}Unit", default))
             if unit:
                 units[axis] = unit
-    channels = [c.attrib.get("Name", "") for c in pixels.findall(f"{namespace}Channel")]
-    names = tuple(channels) if "C" in axes and all(channels) else ()
-    return StackMetadata(axes, sizes, units, names, image.attrib.get("Name", name))
+    channels = pixels.findall(f"{namespace}Channel") if "C" in axes else []
+    names = tuple(c.attrib.get("Name", "") for c in channels)
+    colors = tuple(_rgb(c.attrib["Color"]) for c in channels if "Color" in c.attrib)
+    return StackMetadata(
+        axes,
+        sizes,
+        units,
+        names if all(names) else (),
+        image.attrib.get("Name", name),
+        _stage_position(pixels.find(f"{namespace}Plane"), axes, units),
+        colors if len(colors) == len(channels) else (),
+    )
 
 
-class TiffSink:
-    """An OME-TIFF, staged plane by plane on disk and written when all are there."""
+def _stage_position(plane: Any, axes: str, units: dict[str, str]) -> dict[str, float]:
+    """Give where the first plane is, as far as its units are those of the pixels."""
+    found = {}
+    for axis in "ZYX":
+        value = plane.attrib.get(f"Position{axis}") if plane is not None else None
+        unit = unit_name(plane.attrib.get(f"Position{axis}Unit", "")) if value else None
+        if value and axis in axes and unit and unit == units.get(axis):
+            found[axis] = float(value)
+    return found
 
-    def __init__(
-        self,
-        path: Path,
-        shape: tuple[int, ...],
-        dtype: np.dtype[Any],
-        metadata: StackMetadata,
-    ) -> None:
-        self._path, self._metadata = path, metadata
-        self._staged = path.with_name(f".{path.name}.staged")
-        self._partial = path.with_name(f".{path.name}.part")
-        self._array = np.lib.format.open_memmap(
-            self._staged, mode="w+", dtype=dtype, shape=shape
-        )
 
-    def write(self, plane: PlaneIndex, values: NDArray[Any]) -> None:
-        """Write one plane, (channels, Y, X)."""
-        plane.put(self._array, values)
+def _rgb(color: str) -> str:
+    """Give RRGGBB of OME's signed RGBA number."""
+    return f"{(int(color) >> 8) & 0xFFFFFF:06X}"
 
-    def finish(self, provenance: dict[str, Any]) -> None:
-        """Write the file and move it into place; it is whole or it is not there."""
-        axes = self._metadata.axes
-        order = sorted(axes, key=lambda axis: _OME_ORDER.find(axis))
-        if set(axes) <= set(_OME_ORDER):
-            data = self._array.transpose([axes.index(axis) for axis in order])
-        else:
-            data, order = self._array, list(axes)
-        tifffile.imwrite(
-            self._partial,
-            data,
-            ome=True,
-            bigtiff=self._array.nbytes > 3_500_000_000,
-            photometric="rgb" if "S" in order and data.shape[-1] in (3, 4) else None,
-            metadata=self._ome("".join(order), provenance),
-        )
-        os.replace(self._partial, self._path)
-        self.abort()
 
-    def abort(self) -> None:
-        """Remove what was staged."""
-        del self._array
-        for path in (self._staged, self._partial):
-            path.unlink(missing_ok=True)
-
-    def _ome(self, axes: str, provenance: dict[str, Any]) -> dict[str, Any]:
-        metadata = self._metadata
-        described: dict[str, Any] = {
-            "axes": axes,
-            "Name": metadata.name,
-            "Description": json.dumps({"diffir": provenance}),
-        }
-        for axis in "XYZ":
-            if axis in metadata.pixel_size:
-                described[f"PhysicalSize{axis}"] = metadata.pixel_size[axis]
-                unit = unit_symbol(metadata.units.get(axis, "pixel"))
-                described[f"PhysicalSize{axis}Unit"] = unit
-        if "T" in metadata.pixel_size:
-            described["TimeIncrement"] = metadata.pixel_size["T"]
-            unit = unit_symbol(metadata.units.get("T", "second"))
-            described["TimeIncrementUnit"] = unit
-        if metadata.channel_names:
-            described["Channel"] = {"Name": list(metadata.channel_names)}
-        return described
+def _lut_colors(tables: Any, channels: int) -> tuple[str, ...]:
+    """Give the brightest colour of ImageJ's tables, (3, 256) each."""
+    if not isinstance(tables, list) or len(tables) != channels:
+        return ()
+    last = [np.asarray(table)[:, -1] for table in tables]
+    return tuple("".join(f"{int(v):02X}" for v in color) for color in last)

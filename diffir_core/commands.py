@@ -1,0 +1,151 @@
+"""The commands `diffir restore` and `diffir estimate`, behind the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffir_core.errors import InputError
+from diffir_core.models import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from diffir_core.model import Model
+    from diffir_core.options import RestoreOptions
+    from diffir_core.report import RestoreReport
+    from diffir_core.stacks.estimating import Estimate
+    from diffir_core.stacks.progress import RestoreProgress
+
+Say = Callable[[str], None]
+Show = Callable[["RestoreProgress"], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; a job's file fills in what it leaves out."""
+
+    source: Path
+    destination: Path | None
+    model: Model
+    axes: str | None
+    options: RestoreOptions | None
+    """None if nothing was said of options."""
+
+
+def request(
+    source: Path | None,
+    destination: Path | None,
+    model: str | None,
+    axes: str | None,
+    settings: Path | None,
+    changes: dict[str, Any],
+    *,
+    resume: bool = False,
+) -> Request:
+    """Bring arguments, a file of options or a job, and what was begun together."""
+    from diffir_core.checkpoint import load_model
+    from diffir_core.options import RestoreOptions
+    from diffir_core.stacks.jobs import RestoreJob, is_job
+    from diffir_core.stacks.unfinished import Unfinished
+
+    options, job = None, None
+    if settings is not None and is_job(settings):
+        job = RestoreJob.load(settings)
+        options = job.options
+    elif settings is not None:
+        options = RestoreOptions.from_yaml(settings)
+    if given := {key: value for key, value in changes.items() if value is not None}:
+        options = (options or RestoreOptions()).replace(**given)
+    if job is None and resume and destination is not None:
+        begun = Unfinished(destination).job
+        job = RestoreJob.load(begun) if begun.exists() else None
+    name = model or (job.model if job else DEFAULT_MODEL)
+    loaded = load_model(name)
+    if job is not None and model is None:
+        job.check_model(loaded)
+    return Request(
+        _place(source, job.input if job else None, "IN"),
+        destination or (Path(job.output) if job else None),
+        loaded,
+        axes or (job.axes if job else None),
+        options,
+    )
+
+
+def _place(given: Path | None, of_job: str | None, name: str) -> Path:
+    if given is None and of_job is None:
+        raise InputError(f"Give {name}, or a job with --options job.yaml.")
+    return given or Path(str(of_job))
+
+
+def run_restore(
+    asked: Request, *, overwrite: bool, resume: bool, show: Show, say: Say
+) -> None:
+    """Restore a file, or each of a folder if the output is one."""
+    from diffir_core.stacks.batch import restore_folder
+    from diffir_core.stacks.restoring import restore_file
+
+    if asked.destination is None:
+        raise InputError("Give OUT, or a job with --options job.yaml.")
+    arguments: dict[str, Any] = {
+        "axes": asked.axes,
+        "options": asked.options,
+        "overwrite": overwrite,
+        "resume": resume,
+        "progress": show,
+    }
+    if asked.source.is_dir() and not asked.destination.suffix:
+        failed = 0
+        for item in restore_folder(
+            asked.source, asked.destination, asked.model, **arguments
+        ):
+            failed += item.error is not None
+            say(_line(item.destination, item.report) if item.report else
+                f"{item.source}: {item.error}")  # fmt: skip
+        if failed:
+            raise InputError(f"{failed} stacks could not be restored; see above.")
+        return
+    report = restore_file(asked.source, asked.destination, asked.model, **arguments)
+    say(_line(asked.destination, report))
+
+
+def _line(destination: Path, report: RestoreReport) -> str:
+    return (
+        f"{destination}: {report.planes} planes in {report.seconds:.1f} s on "
+        f"{report.device}, {report.clipped_values} values clipped to "
+        f"{report.output_dtype}, the device waited {report.device_wait_share:.1%} of "
+        "the time."
+    )
+
+
+def estimate_lines(found: Estimate) -> list[tuple[str, str]]:
+    """Give an estimate as names and values to be read."""
+    lines = [
+        ("planes", str(found.planes)),
+        ("tiles", str(found.tiles)),
+        ("time", _duration(found.seconds)),
+        ("main memory", _size(found.memory_bytes)),
+        ("GPU memory", _size(found.device_memory_bytes)),
+        ("temporary files", _size(found.temporary_file_bytes)),
+        ("input", _size(found.input_bytes)),
+        ("output", f"about {_size(found.output_bytes)}"),
+    ]
+    if found.free_disk_bytes is not None:
+        fits = "" if found.fits else " - too little"
+        lines.append(("free disk", _size(found.free_disk_bytes) + fits))
+    return [*lines, ("device", found.device)]
+
+
+def _size(count: int) -> str:
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 1e3:.3g} kB" if count else "none"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -1,0 +1,62 @@
+"""A folder of planes, one file each, as one stack."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffir_core.errors import InputError
+from diffir_core.stacks._tiff_source import TiffSource
+from diffir_core.stacks.axes import PlaneIndex, check_axes
+
+
+class FolderSource:
+    """TIFF files of one shape, stacked along an axis that the caller names first.
+
+    One file is open at a time, and checked when it is read.
+    """
+
+    def __init__(self, files: list[Path], axes: str | None) -> None:
+        self._files, name = files, files[0].parent.name
+        first = TiffSource(files[0], axes[1:] if axes else None)
+        first.close()
+        inner = first.layout.axes
+        if axes is None:
+            raise InputError(
+                f"{name} is a folder of {len(files)} files with the axes '{inner}'; "
+                f"say what they are together, such as --axes Z{inner}, or give a "
+                "folder as the output to restore each on its own."
+            )
+        self.shape: tuple[int, ...] = (len(files), *first.shape)
+        self.dtype = first.dtype
+        self.layout = check_axes(axes, self.shape)
+        self.metadata = replace(first.metadata, axes=self.layout.axes, name=name)
+
+    def read(self, plane: PlaneIndex) -> NDArray[Any]:
+        """Read one plane as (channels, Y, X)."""
+        number = plane.selection[0]
+        if isinstance(number, slice):  # The files are channels, restored together.
+            parts = [self._read(n, plane) for n in range(len(self._files))]
+            return np.concatenate(parts)
+        return self._read(number, plane)
+
+    def _read(self, number: int, plane: PlaneIndex) -> NDArray[Any]:
+        path = self._files[number]
+        file = TiffSource(path, self.layout.axes[1:])
+        try:
+            if file.shape != self.shape[1:] or file.dtype != self.dtype:
+                raise InputError(
+                    f"{path.name} is {file.shape} of {file.dtype}, the files before "
+                    f"it {self.shape[1:]} of {self.dtype}; remove it from the folder."
+                )
+            inner = PlaneIndex(plane.axes[1:], plane.selection[1:], plane.channel)
+            return file.read(inner)
+        finally:
+            file.close()
+
+    def close(self) -> None:
+        """Do nothing: files are open only while they are read."""

@@ -1,0 +1,97 @@
+"""The metadata of OME-Zarr 0.5, as the files have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from diffir_core.report import MappingReport
+from diffir_core.stacks.metadata import StackMetadata
+
+_KINDS = {"T": "time", "C": "channel"}
+_RGB = ("FF0000", "00FF00", "0000FF")
+
+
+def multiscale(
+    axes: Sequence[str], metadata: StackMetadata, levels: int
+) -> dict[str, Any]:
+    """Describe axes, and scale and position of every level."""
+    image = {
+        "name": metadata.name,
+        "type": "mean",
+        "axes": [_axis(axis, metadata) for axis in axes],
+        "datasets": [_dataset(axes, metadata, level) for level in range(levels)],
+    }
+    return {"version": "0.5", "multiscales": [image]}
+
+
+def _axis(axis: str, metadata: StackMetadata) -> dict[str, str]:
+    entry = {"name": axis.lower(), "type": _KINDS.get(axis, "space")}
+    if axis in metadata.units:
+        entry["unit"] = metadata.units[axis]
+    return entry
+
+
+def _dataset(
+    axes: Sequence[str], metadata: StackMetadata, level: int
+) -> dict[str, Any]:
+    scale, shift = [], []
+    for axis in axes:
+        size = metadata.pixel_size.get(axis, 1.0)
+        factor = 2**level if axis in "YX" else 1
+        scale.append(size * factor)
+        # The centre of a pixel that stands for several lies between them.
+        shift.append(metadata.translate.get(axis, 0.0) + size * (factor - 1) / 2)
+    transforms: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
+    if any(shift):
+        transforms.append({"type": "translation", "translation": shift})
+    return {"path": str(level), "coordinateTransformations": transforms}
+
+
+def channels(
+    count: int,
+    metadata: StackMetadata,
+    dtype: np.dtype[Any],
+    mappings: Sequence[MappingReport] = (),
+) -> dict[str, Any]:
+    """Describe names, colours and display ranges of channels.
+
+    What was background and highlight to the model is black and bright on the screen.
+    """
+    described = []
+    for number in range(count):
+        entry: dict[str, Any] = {
+            "active": True,
+            "color": _color(number, count, metadata),
+            "window": _window(dtype, _of_channel(mappings, number)),
+        }
+        if number < len(metadata.channel_names):
+            entry["label"] = metadata.channel_names[number]
+        described.append(entry)
+    return {"channels": described}
+
+
+def _of_channel(mappings: Sequence[MappingReport], number: int) -> MappingReport | None:
+    if len(mappings) == 1:
+        return mappings[0]
+    return next((m for m in mappings if m.channel == number), None)
+
+
+def _color(number: int, count: int, metadata: StackMetadata) -> str:
+    if number < len(metadata.channel_colors):
+        return metadata.channel_colors[number]
+    return _RGB[number] if "S" in metadata.axes and count == 3 else "FFFFFF"
+
+
+def _window(dtype: np.dtype[Any], mapping: MappingReport | None) -> dict[str, float]:
+    low, high = 0.0, 1.0
+    if dtype.kind != "f":
+        low, high = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+    start, end = low, high
+    if mapping:
+        start, end = mapping.offset, mapping.offset + mapping.scale
+    if dtype.kind == "f":
+        low, high = min(low, start), max(high, end)
+    return {"min": low, "max": high, "start": start, "end": end}

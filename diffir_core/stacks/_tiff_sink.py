@@ -1,0 +1,159 @@
+"""OME-TIFF: BigTIFF, tiled, laid out at once and filled plane by plane."""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import repeat
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from diffir_core.report import RestoreReport
+from diffir_core.stacks._tiff_layout import TiffLayout
+from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.durability import sync_file
+from diffir_core.stacks.ledger import Ledger
+from diffir_core.stacks.metadata import ImageSpec, unit_symbol
+from diffir_core.stacks.units import checksum
+
+_SIZES = {
+    "X": "PhysicalSizeX",
+    "Y": "PhysicalSizeY",
+    "Z": "PhysicalSizeZ",
+    "T": "TimeIncrement",
+}
+
+
+class TiffSink:
+    """An OME-TIFF whose planes are written at their places, in any order, and again.
+
+    Not compressed: so every place is known from the start, no plane is ever moved,
+    and nothing is staged elsewhere. What is not yet written takes no disk.
+    """
+
+    def __init__(self, path: Path, spec: ImageSpec) -> None:
+        self._path, self._spec, self._layout = path, spec, TiffLayout(spec)
+        with tifffile.TiffFile(path) as file:
+            # tifffile puts the directory of each page before its pixels.
+            self._offsets = [int(page.dataoffsets[0]) for page in file.pages]
+
+    @classmethod
+    def create(cls, path: Path, spec: ImageSpec) -> Self:
+        """Lay the file out, empty."""
+        layout = TiffLayout(spec)
+        tile = bytes(layout.tile_bytes)
+        with (
+            _Sparse(path, tile) as file,
+            tifffile.TiffWriter(file, bigtiff=True, ome=True) as writer,
+        ):
+            writer.write(
+                repeat(tile, layout.tile_count),
+                shape=layout.shape,
+                dtype=spec.dtype,
+                tile=layout.tile,
+                photometric="rgb" if layout.is_rgb else "minisblack",
+                planarconfig="contig" if layout.samples > 1 else None,
+                metadata=_ome(layout.axes, spec, {"state": "unfinished"}),
+            )
+        return cls(path, spec)
+
+    @classmethod
+    def attach(cls, path: Path, spec: ImageSpec) -> Self:
+        """Open what `create` made, to go on or to take part."""
+        return cls(path, spec)
+
+    def write(self, plane: PlaneIndex, values: NDArray[Any]) -> tuple[int, ...]:
+        """Write one plane, (channels, Y, X); give its checksum."""
+        with self._path.open("r+b", buffering=0) as file:
+            for part in self._layout.parts(plane, values):
+                image = part.image
+                if part.samples is not None:  # The others of these pixels stay.
+                    image = self._read(part.page).copy()
+                    image[:, :, part.samples] = part.image
+                file.seek(self._offsets[part.page])
+                _write_all(file, self._layout.cut(image))
+        return (checksum(values),)
+
+    def checksums(self, plane: PlaneIndex) -> tuple[int, ...]:
+        """Read a plane back from the disk."""
+        values = np.empty(self._layout.plane_shape(plane), self._spec.dtype)
+        for part in self._layout.parts(plane, values):
+            whole = self._read(part.page)
+            part.image[...] = whole[:, :, part.samples or slice(None)]
+        return (checksum(values),)
+
+    def _read(self, page: int) -> NDArray[Any]:
+        """Read a page, (Y, X, samples)."""
+        with self._path.open("rb") as file:
+            file.seek(self._offsets[page])
+            return self._layout.joined(file.read(self._layout.page_bytes))
+
+    def finish(self, report: RestoreReport, ledger: Ledger) -> None:
+        """Add what is known of the making, and bring everything to the disk."""
+        made = report.model_dump(mode="json")
+        metadata = _ome(self._layout.axes, self._spec, made)
+        xml = tifffile.OmeXml()
+        xml.addimage(
+            dtype=self._spec.dtype,
+            shape=self._layout.shape,
+            storedshape=self._layout.stored_shape,
+            **metadata,
+        )
+        with tifffile.TiffFile(self._path, mode="r+") as file:
+            tag = file.pages.first.tags["ImageDescription"]
+            tag.overwrite(xml.tostring(declaration=True).encode())
+        sync_file(self._path)
+
+
+class _Sparse(io.FileIO):
+    """A file that skips over one block of zeros instead of writing it."""
+
+    def __init__(self, path: Path, zeros: bytes) -> None:
+        super().__init__(path, "w+b")
+        self._zeros = zeros
+
+    def write(self, data: Any) -> int:
+        """Write, or skip what would be zeros anyway."""
+        if data is self._zeros:
+            end = self.tell() + len(data)
+            self.truncate(end)
+            self.seek(end)
+            return len(data)
+        return super().write(data)
+
+
+def _write_all(file: io.RawIOBase, values: NDArray[Any]) -> None:
+    view = memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    while view:
+        view = view[file.write(view) or 0 :]
+
+
+def _ome(axes: str, spec: ImageSpec, made: dict[str, Any]) -> dict[str, Any]:
+    """Describe the image in the words of tifffile."""
+    metadata = spec.metadata
+    text = json.dumps({"diffir": made, "diffir_job": spec.job})
+    described: dict[str, Any] = {"axes": axes, "Name": metadata.name}
+    described["Description"] = text
+    for axis, key in _SIZES.items():
+        if axis in metadata.pixel_size:
+            described[key] = metadata.pixel_size[axis]
+            unit = metadata.units.get(axis, "second" if axis == "T" else "pixel")
+            described[f"{key}Unit"] = unit_symbol(unit)
+    channel: dict[str, Any] = {}
+    if metadata.channel_names:
+        channel["Name"] = list(metadata.channel_names)
+    if metadata.channel_colors:
+        channel["Color"] = [_signed(color) for color in metadata.channel_colors]
+    if channel and "C" in axes:
+        described["Channel"] = channel
+    return described
+
+
+def _signed(color: str) -> int:
+    """Give RRGGBB as the signed RGBA number of OME."""
+    value = int(color + "FF", 16)
+    return value - (1 << 32) if value >= 1 << 31 else value

@@ -1,0 +1,80 @@
+"""A folder of stacks: one job each, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffir_core.errors import DiffIRError, InputError
+from diffir_core.model import Model
+from diffir_core.options import RestoreOptions
+from diffir_core.report import RestoreReport
+from diffir_core.stacks.progress import RestoreProgress
+from diffir_core.stacks.restoring import restore_file
+from diffir_core.stacks.source import tiff_files
+
+_ENDINGS = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".btf", ".tf8", ".zarr")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderItem:
+    """One stack of a folder, restored or failed."""
+
+    source: Path
+    destination: Path
+    report: RestoreReport | None
+    error: DiffIRError | None
+
+
+def restore_folder(
+    folder: str | Path,
+    destination: str | Path,
+    model: Model,
+    *,
+    axes: str | None = None,
+    options: RestoreOptions | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: Callable[[RestoreProgress], None] | None = None,
+) -> Iterator[FolderItem]:
+    """Restore every TIFF and Zarr of a folder into an OME-Zarr of its name.
+
+    What goes wrong with one is said in its item, and the others go on. Resuming skips
+    what is finished and completes what is not.
+    """
+    target = Path(destination)
+    target.mkdir(exist_ok=True)
+    for source in _stacks(Path(folder)):
+        result, report, failure = target / result_name(source), None, None
+        try:
+            report = restore_file(
+                source,
+                result,
+                model,
+                axes=axes,
+                options=options,
+                overwrite=overwrite,
+                resume=resume,
+                progress=progress,
+            )
+        except DiffIRError as error:
+            failure = error
+        yield FolderItem(source, result, report, failure)
+
+
+def _stacks(folder: Path) -> list[Path]:
+    zarrs = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".zarr")
+    if found := [*tiff_files(folder), *zarrs]:
+        return found
+    raise InputError(f"There is no TIFF and no Zarr in {folder}; check its name.")
+
+
+def result_name(source: Path) -> str:
+    """Give the name of a stack's result."""
+    name = source.name
+    for ending in (".ome.zarr", *_ENDINGS):
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+            break
+    return f"{name}.ome.zarr"

@@ -1,0 +1,233 @@
+"""From file to file: begun, interrupted, resumed, and finished in one step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from diffir_core.engine.workers import PauseSwitch
+from diffir_core.errors import InputError, OutputExistsError
+from diffir_core.model import Model
+from diffir_core.options import RestoreOptions
+from diffir_core.report import RestoreReport
+from diffir_core.stacks.checking import check_done, check_room, storage_error
+from diffir_core.stacks.durability import write_text
+from diffir_core.stacks.jobs import job_of
+from diffir_core.stacks.journal import Journal, differences
+from diffir_core.stacks.metadata import ImageSpec
+from diffir_core.stacks.ordering import InOrder, UnitOrder
+from diffir_core.stacks.progress import RestoreProgress, Tracker
+from diffir_core.stacks.provenance import provenance
+from diffir_core.stacks.sink import (
+    FileSink,
+    attach_sink,
+    check_destination,
+    create_sink,
+)
+from diffir_core.stacks.source import StackSource, open_source
+from diffir_core.stacks.stream import Run, run_work
+from diffir_core.stacks.unfinished import Unfinished
+from diffir_core.stacks.work import Conditions, StackWork, prepare
+
+Steps = Generator[RestoreProgress, None, RestoreReport]
+
+
+@dataclass(frozen=True)
+class FileRun:
+    """A stack that is restored into a file; see `restore_file_steps`."""
+
+    source: StackSource
+    work: StackWork
+    spec: ImageSpec
+    place: Unfinished
+    journal: Journal | None
+    """Of the run that is resumed."""
+
+    def header(self) -> dict[str, Any]:
+        """Give the fingerprint of the run: resuming takes the same, but for no key."""
+        work, source = self.work, self.source
+        restorer = work.restorer
+        return {
+            "input": {
+                "axes": source.layout.axes,
+                "shape": list(source.shape),
+                "type": str(source.dtype),
+            },
+            "model": restorer.model.fingerprint,
+            "options": restorer.options.model_dump(mode="json"),
+            "machine": {
+                "device": str(restorer.device),
+                "precision": restorer.precision.name,
+                "kernels": restorer.streams.name,
+            },
+            "planes": len(work.planes),
+            "conditions": asdict(work.conditions),
+        }
+
+    def check_same(self) -> None:
+        """Refuse to resume with another input, model or options."""
+        if self.journal is None:
+            return
+        before = {k: v for k, v in self.journal.header.items() if k != "format"}
+        if found := differences(before, self.header()):
+            raise InputError(
+                f"{self.place.destination.name} was begun with other settings: "
+                f"{'; '.join(found)}. Resume with the old ones, or pass --overwrite to "
+                "start anew."
+            )
+
+    def open(self) -> tuple[FileSink, Journal]:
+        """Open the image and the journal, or begin them."""
+        if self.journal is None:
+            self.place.clear()
+        journal = self.journal or Journal.create(self.place.journal, self.header())
+        write_text(self.place.job, yaml.safe_dump(self.spec.job, sort_keys=False))
+        if journal.is_laid_out:
+            try:
+                return attach_sink(self.place.image, self.spec), journal
+            except Exception:  # Damaged beyond use, in whatever way: begin again.
+                journal.is_laid_out = False
+        sink = create_sink(self.place.image, self.spec)
+        journal.lay_out()
+        return sink, journal
+
+    def steps(self, order: UnitOrder, switch: PauseSwitch) -> Steps:
+        """Do what is left; what is done stays, whatever happens."""
+        total = len(self.work.units)
+        before = len(self.journal.done) if self.journal else 0
+        check_room(self.work, self.place.destination, 1 - before / total)
+        sink, journal = self.open()
+        try:
+            for _ in check_done(self.work, sink, journal):
+                yield Tracker(self.work, journal).now("checking")
+            run = Run(journal, order, switch)
+            report = yield from run_work(self.work, sink, run)
+        except OSError as error:
+            raise storage_error(error, self.work, journal) from error
+        finally:
+            nothing_is_lost = not journal.done and self.journal is None
+            if nothing_is_lost:
+                self.place.remove()
+        self.place.move_into_place()
+        return report
+
+
+def restore_file_steps(
+    path: str | Path,
+    destination: str | Path,
+    model: Model,
+    *,
+    axes: str | None = None,
+    options: RestoreOptions | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    order: UnitOrder | None = None,
+    switch: PauseSwitch | None = None,
+) -> Steps:
+    """Restore a file step by step; see `restore_file`, which only runs the steps.
+
+    Closing the generator stops within one tile, and the run can be resumed. `order` may
+    change its mind at any time, `switch` pauses the run; both from any thread.
+    """
+    target = Path(destination)
+    check_destination(target)
+    place = Unfinished(target)
+    if resume and overwrite:
+        raise InputError("Pass either --resume or --overwrite, not both.")
+    if not (resume or overwrite):
+        _check_free(place)
+    place.lock()
+    try:
+        journal = _journal(place) if resume else None
+        if journal is not None:
+            options = options or RestoreOptions.parse(journal.header["options"])
+        if resume and _is_in_place(place, journal):
+            return _finished(place, model, options)
+        run = _file_run(Path(path), place, model, axes, options, journal)
+        try:
+            run.check_same()
+            return (yield from run.steps(order or InOrder(), switch or PauseSwitch()))
+        finally:
+            run.source.close()
+    finally:
+        place.unlock()
+        if place.is_there and not os.listdir(place.folder):
+            place.remove()
+
+
+def _file_run(
+    path: Path,
+    place: Unfinished,
+    model: Model,
+    axes: str | None,
+    options: RestoreOptions | None,
+    journal: Journal | None,
+) -> FileRun:
+    options = options or RestoreOptions()
+    conditions = Conditions(**journal.header["conditions"]) if journal else None
+    source = open_source(path, axes)
+    try:
+        work = prepare(source, model, options, conditions)
+        spec = ImageSpec(
+            work.output_shape,
+            work.dtype,
+            source.metadata.scaled(model.config.scale),
+            job_of(path, place.destination, model, source.layout, options).model_dump(
+                mode="json"
+            ),
+        )
+    except BaseException:
+        source.close()
+        raise
+    return FileRun(source, work, spec, place, journal)
+
+
+def _check_free(place: Unfinished) -> None:
+    """Refuse to touch what is there, finished or not."""
+    if place.destination.exists():
+        raise OutputExistsError(
+            f"{place.destination} is already there; choose another name or pass "
+            "--overwrite."
+        )
+    if place.journal.exists():
+        raise OutputExistsError(
+            f"An unfinished {place.destination.name} is already there; pass --resume "
+            "to complete it or --overwrite to start anew."
+        )
+
+
+def _journal(place: Unfinished) -> Journal | None:
+    return Journal.load(place.journal) if place.journal.exists() else None
+
+
+def _is_in_place(place: Unfinished, journal: Journal | None) -> bool:
+    """Tell whether nothing is left but, at most, to tidy up."""
+    if not place.destination.exists() or place.image.exists():
+        return False
+    return journal is None or journal.is_laid_out
+
+
+def _finished(
+    place: Unfinished, model: Model, options: RestoreOptions | None
+) -> RestoreReport:
+    """Give the report of a finished output, if it is what was asked for."""
+    found = provenance(place.destination)
+    report = RestoreReport.parse(found) if found else None
+    if report is None or report.model_fingerprint != model.fingerprint:
+        raise OutputExistsError(
+            f"{place.destination} is already there, and not by this model; choose "
+            "another name or pass --overwrite."
+        )
+    wanted = options.model_dump(mode="json") if options else report.options
+    if changes := differences(report.options, wanted, "options"):
+        raise OutputExistsError(
+            f"{place.destination} is already there, finished with other options: "
+            f"{'; '.join(changes)}. Choose another name or pass --overwrite."
+        )
+    place.move_into_place()
+    return report

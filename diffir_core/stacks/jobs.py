@@ -1,0 +1,79 @@
+"""A restoration as a file: what, with which model and options, to where."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from diffir_core._base import FrozenConfig
+from diffir_core.errors import InputError
+from diffir_core.model import Model
+from diffir_core.options import RestoreOptions
+from diffir_core.stacks.axes import StackLayout
+
+
+class RestoreJob(FrozenConfig):
+    """A job; the same file runs in the shell, in napari and on a cluster."""
+
+    format: Literal["diffir-job/1"] = "diffir-job/1"
+    input: str
+    """A file or folder; relative paths start at the folder of the job's file."""
+    output: str
+    """An .ome.zarr or .ome.tif."""
+    model: str
+    """A shipped model's name, or a weights file."""
+    model_fingerprint: str | None = None
+    """If given, no other weights are taken."""
+    axes: str | None = None
+    """One letter a dimension of the input; None is what the input says."""
+    options: RestoreOptions = RestoreOptions()
+
+    def check_model(self, model: Model) -> None:
+        """Refuse other weights than those the job was made with."""
+        if self.model_fingerprint not in (None, model.fingerprint):
+            raise InputError(
+                f"The job was made with weights {str(self.model_fingerprint)[:8]}…, "
+                f"'{self.model}' has {model.fingerprint[:8]}…; restore the old file or "
+                "remove model_fingerprint from the job."
+            )
+
+    @classmethod
+    def load(cls, path: Path) -> RestoreJob:
+        """Read a job, with its paths made absolute."""
+        job, folder = cls.from_yaml(path), path.resolve().parent
+        places = {"input": job.input, "output": job.output}
+        if (folder / job.model).is_file():
+            places["model"] = job.model
+        return job.replace(
+            **{key: os.path.normpath(folder / p) for key, p in places.items()}
+        )
+
+
+def is_job(path: Path) -> bool:
+    """Tell a job's file from one of options alone."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    return isinstance(values, dict) and "input" in values
+
+
+def job_of(
+    source: Path,
+    destination: Path,
+    model: Model,
+    layout: StackLayout,
+    options: RestoreOptions,
+) -> RestoreJob:
+    """Give the job of a run."""
+    return RestoreJob(
+        input=str(source.resolve()),
+        output=str(destination.resolve()),
+        model=model.source or model.name,
+        model_fingerprint=model.fingerprint,
+        axes=layout.axes,
+        options=options,
+    )

@@ -1,0 +1,114 @@
+"""What is global about a stack: measured once, the same for every plane and worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffir_core.engine.restorer import Restorer
+from diffir_core.intensity import IntensityMapping, fit_mapping
+from diffir_core.ipr import IPR
+from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.preparing import (
+    Shared,
+    by_channel,
+    sample_values,
+    shared_by_channel,
+)
+from diffir_core.stacks.source import StackSource
+from diffir_core.stacks.units import checksum, decode_vector, encode_vector
+
+
+@dataclass(frozen=True)
+class StackStatistics:
+    """Intensity mappings, and what the planes of a channel share."""
+
+    mappings: dict[int | None, IntensityMapping]
+    shared: dict[int | None, Shared]
+    samples: dict[int | None, int]
+    """Checksum of the values that each mapping was fitted to."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, exactly."""
+        return {"channels": [self._channel(channel) for channel in self.mappings]}
+
+    def _channel(self, channel: int | None) -> dict[str, Any]:
+        mapping, shared = self.mappings[channel], self.shared[channel]
+        return {
+            "channel": channel,
+            "offset": mapping.offset,
+            "scale": mapping.scale,
+            "sample": self.samples[channel],
+            "ipr": shared.ipr.to_dict() if shared.ipr else None,
+            "attention": _encode(shared.attention),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read the plain values of `to_dict`."""
+        channels = values["channels"]
+        return cls(
+            {c["channel"]: IntensityMapping(c["offset"], c["scale"]) for c in channels},
+            {c["channel"]: _shared(c) for c in channels},
+            {c["channel"]: int(c["sample"]) for c in channels},
+        )
+
+
+def _shared(channel: Mapping[str, Any]) -> Shared:
+    ipr = channel["ipr"]
+    return Shared(IPR.from_dict(ipr) if ipr else None, _decode(channel["attention"]))
+
+
+def _encode(attention: Mapping[str, Tensor] | None) -> dict[str, Any] | None:
+    if attention is None:
+        return None
+    return {
+        name: {
+            "shape": list(matrix.shape),
+            "values": encode_vector(matrix.float().cpu().numpy().ravel()),
+        }
+        for name, matrix in attention.items()
+    }
+
+
+def _decode(attention: Mapping[str, Any] | None) -> dict[str, Tensor] | None:
+    if attention is None:
+        return None
+    return {
+        name: torch.from_numpy(decode_vector(m["values"])).reshape(m["shape"])
+        for name, m in attention.items()
+    }
+
+
+def measure(
+    source: StackSource, planes: list[PlaneIndex], restorer: Restorer
+) -> StackStatistics:
+    """Measure a stack in one cheap pass over at most 64 planes a channel."""
+    mappings, samples = {}, {}
+    for channel, members in by_channel(planes).items():
+        values = sample_values(source, members)
+        mappings[channel] = fit_mapping(values, restorer.options.intensity)
+        samples[channel] = checksum(values)
+    shared = shared_by_channel(source, planes, restorer, mappings)
+    return StackStatistics(mappings, shared, samples)
+
+
+def sample_checksums(
+    source: StackSource, planes: list[PlaneIndex]
+) -> dict[int | None, int]:
+    """Give the checksums of `StackStatistics.samples`, to compare."""
+    return {
+        channel: checksum(sample_values(source, members))
+        for channel, members in by_channel(planes).items()
+    }
+
+
+def mean_norm(vectors: list[np.ndarray[Any, Any]]) -> float:
+    """Give the mean Euclidean length of vectors; 0 if there are none."""
+    norms = [float(np.linalg.norm(vector)) for vector in vectors]
+    return float(np.mean(norms)) if norms else 0.0
