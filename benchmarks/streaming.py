@@ -1,8 +1,8 @@
 """Stream a stack from TIFF to OME-Zarr: throughput, waiting, and peak memory.
 
 ``python benchmarks/streaming.py --planes 200`` restores a TIFF three times, each in a
-process of its own: streamed, as the straightforward loop (read all, restore, write all),
-and the device alone (planes that are in memory, nothing written).
+process of its own: streamed, by the straightforward loop (read all, restore, write
+all), and by the device alone (planes that are in memory, nothing written).
 ``python benchmarks/streaming.py --generated 20GB --memory 1GB`` streams a stack that is
 generated as it is read, and prints the peak memory. Results go to a JSON file.
 """
@@ -102,9 +102,7 @@ def run_loop(a: argparse.Namespace, options: diffir.RestoreOptions) -> Any:
         stack, model, axes="ZYX", options=options, return_report=True
     )
     source = ArraySource(restored, "ZYX")
-    sink = create_sink(
-        Path(a.output), ImageSpec(source.shape, source.dtype, source.metadata)
-    )
+    sink = empty_output(a, source)
     for plane in source.layout.planes(1):
         sink.write(plane, source.read(plane))
     return report
@@ -112,24 +110,28 @@ def run_loop(a: argparse.Namespace, options: diffir.RestoreOptions) -> Any:
 
 def run_device(a: argparse.Namespace, options: diffir.RestoreOptions) -> Any:
     """Restore the same few planes from and to memory."""
-    stack = np.stack(
-        [Generated(a.planes, a.side)[n, :, :] for n in range(a.device_planes)]
-    )
-    return exhaust(
-        stack, "ZYX", diffir.load_model(a.model), options, np.zeros_like(stack)
-    )
+    generated, model = Generated(a.planes, a.side), diffir.load_model(a.model)
+    stack = np.stack([generated[n, :, :] for n in range(a.device_planes)])
+    sink = ArraySink(np.zeros_like(stack))
+    return exhaust(restore_planes(ArraySource(stack, "ZYX"), sink, model, options))
 
 
 def run_generated(a: argparse.Namespace, options: diffir.RestoreOptions) -> Any:
     """Stream a stack that is generated while it is read."""
     source = ArraySource(Generated(a.planes, a.side), "ZYX")
-    sink = create_sink(
-        Path(a.output), ImageSpec(source.shape, source.dtype, source.metadata)
-    )
-    steps, shown = (
-        restore_planes(source, sink, diffir.load_model(a.model), options),
-        0.0,
-    )
+    sink, model = empty_output(a, source), diffir.load_model(a.model)
+    return exhaust(restore_planes(source, sink, model, options))
+
+
+def empty_output(a: argparse.Namespace, source: ArraySource) -> Any:
+    """Give an empty OME-Zarr."""
+    spec = ImageSpec(source.shape, source.dtype, source.metadata)
+    return create_sink(Path(a.output), spec)
+
+
+def exhaust(steps: Any) -> Any:
+    """Run all steps, tell now and then how far they are, and give the report."""
+    shown = 0.0
     while True:
         try:
             step = next(steps)
@@ -137,17 +139,8 @@ def run_generated(a: argparse.Namespace, options: diffir.RestoreOptions) -> Any:
             return finished.value
         if step.fraction >= shown:
             shown += 0.05
-            print(f"{step.fraction:6.1%} {peak_bytes() / 1e9:.3f} GB", file=sys.stderr)
-
-
-def exhaust(stack: Any, axes: str, model: Any, options: Any, out: Any) -> Any:
-    """Restore an array into another and give the report."""
-    steps = restore_planes(ArraySource(stack, axes), ArraySink(out), model, options)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as finished:
-            return finished.value
+            text = f"{step.fraction:6.1%} {peak_bytes() / 1e9:.3f} GB"
+            print(text, file=sys.stderr, flush=True)
 
 
 WAYS = {

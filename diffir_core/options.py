@@ -44,8 +44,8 @@ class RestoreOptions(FrozenConfig):
     ipr: IPRField | None = None
     """Restore under this IPR instead of the image's own."""
     ipr_scope: Literal["plane", "stack", "region"] = "plane"
-    """What the IPR is extracted from: each plane, the planes of a stack together, or
-    the `region` of them."""
+    """What the IPR is extracted from: each plane, the planes of a stack together (of
+    which at most 64, evenly spread, are looked at), or the `region` of them."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Of the start noise of the diffusion; all planes share it."""
     steps: int | None = Field(None, ge=1)

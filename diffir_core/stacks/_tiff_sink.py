@@ -57,7 +57,7 @@ class TiffSink:
                 tile=layout.tile,
                 photometric="rgb" if layout.is_rgb else "minisblack",
                 planarconfig="contig" if layout.samples > 1 else None,
-                metadata=_ome(layout.axes, spec, {"state": "unfinished"}),
+                metadata=_ome(layout, spec, {"state": "unfinished"}),
             )
         return cls(path, spec)
 
@@ -95,7 +95,7 @@ class TiffSink:
     def finish(self, report: RestoreReport, ledger: Ledger) -> None:
         """Add what is known of the making, and bring everything to the disk."""
         made = report.model_dump(mode="json")
-        metadata = _ome(self._layout.axes, self._spec, made)
+        metadata = _ome(self._layout, self._spec, made)
         xml = tifffile.OmeXml()
         xml.addimage(
             dtype=self._spec.dtype,
@@ -132,9 +132,9 @@ def _write_all(file: io.RawIOBase, values: NDArray[Any]) -> None:
         view = view[file.write(view) or 0 :]
 
 
-def _ome(axes: str, spec: ImageSpec, made: dict[str, Any]) -> dict[str, Any]:
+def _ome(layout: TiffLayout, spec: ImageSpec, made: dict[str, Any]) -> dict[str, Any]:
     """Describe the image in the words of tifffile."""
-    metadata = spec.metadata
+    metadata, axes = spec.metadata, layout.axes
     text = json.dumps({"diffir": made, "diffir_job": spec.job})
     described: dict[str, Any] = {"axes": axes, "Name": metadata.name}
     described["Description"] = text
@@ -150,7 +150,23 @@ def _ome(axes: str, spec: ImageSpec, made: dict[str, Any]) -> dict[str, Any]:
         channel["Color"] = [_signed(color) for color in metadata.channel_colors]
     if channel and "C" in axes:
         described["Channel"] = channel
+    if position := _position(spec):
+        # OME has a position for each plane; all of an image have the same.
+        described["Plane"] = {
+            key: [value] * layout.page_count for key, value in position.items()
+        }
     return described
+
+
+def _position(spec: ImageSpec) -> dict[str, float | str]:
+    """Give where the first pixel is, if that is not the origin."""
+    position: dict[str, float | str] = {}
+    for axis, value in spec.metadata.translate.items():
+        if axis in "XYZ" and value:
+            unit = spec.metadata.units.get(axis, "pixel")
+            position[f"Position{axis}"] = value
+            position[f"Position{axis}Unit"] = unit_symbol(unit)
+    return position
 
 
 def _signed(color: str) -> int:

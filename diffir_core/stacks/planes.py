@@ -23,14 +23,21 @@ class MappedPlane:
         config: ModelConfig,
         dtype: np.dtype[Any],
     ) -> None:
-        self._values, self._mapping = values, mapping
+        self._values, self._mapping, self._config = values, mapping, config
         height, width = (size * config.scale for size in values.shape[1:])
         self.restored = np.empty((config.out_channels, height, width), dtype)
         self.clipped = 0
         self._lock = threading.Lock()
-        self.plane = Plane(
-            values.shape[1], values.shape[2], config, self._read, self._write
-        )
+
+    @property
+    def plane(self) -> Plane:
+        """Give the plane as the engine takes it.
+
+        It is not kept here: the two would hold each other, and with them the pixels,
+        until Python looks for such circles, some planes later.
+        """
+        height, width = self._values.shape[1:]
+        return Plane(height, width, self._config, self._read, self._write)
 
     def _read(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp]
@@ -64,8 +71,13 @@ class DiscardedPlane:
     def __init__(
         self, values: NDArray[Any], mapping: IntensityMapping, config: ModelConfig
     ) -> None:
-        plane = readable_plane(values, mapping, config)
-        self.plane = Plane(plane.height, plane.width, config, plane.read, self._write)
+        self._plane, self._config = readable_plane(values, mapping, config), config
+
+    @property
+    def plane(self) -> Plane:
+        """Give the plane as the engine takes it; see `MappedPlane`."""
+        plane = self._plane
+        return Plane(plane.height, plane.width, self._config, plane.read, self._write)
 
     def _write(self, rows: slice, columns: slice, tile: NDArray[np.float32]) -> None:
         """Drop the tile."""

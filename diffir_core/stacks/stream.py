@@ -9,7 +9,6 @@ from diffir_core.engine.workers import PauseSwitch
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
-from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.ledger import Ledger, MemoryLedger
 from diffir_core.stacks.ordering import InOrder, UnitOrder
 from diffir_core.stacks.pipeline import ReadAhead, WriteBehind
@@ -155,8 +154,3 @@ def _watching(
             return finished.value  # type: ignore[no-any-return]
         yield from tracker.written(writing.written())
         yield tracker.within_unit(0.0)
-
-
-def planes_of(record: UnitRecord, work: StackWork) -> tuple[PlaneIndex, ...]:
-    """Give the planes of a recorded unit."""
-    return work.units[record.number].planes

@@ -246,7 +246,7 @@ def test_a_damaged_ipr_is_refused(tiny: Model, tmp_path: Path) -> None:
         ({"ipr": "absent.ipr.json"}, "absent"),
         ({"seed": -1}, "seed"),
         ({"memory": "much"}, "much"),
-        ({"strength": 0.5}, "strength"),
+        ({"strength": -0.5}, "strength"),
         ({"exactness": "roughly"}, "exact"),
         ({"attention_scope": "stack"}, "ipr_scope"),
         ({"output_dtype": "complex64"}, "complex64"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,10 @@ import tifffile
 import yaml
 import yaozarrs
 import zarr
+from napari_builtins.io import read_zarr_dataset
 from networks import random_network
+from ome_zarr.io import parse_url
+from ome_zarr.reader import Reader
 from test_cli import diffir as command
 
 import diffir_core as diffir
@@ -183,6 +188,27 @@ def test_memory_does_not_grow_with_the_stack(
     assert peaks[1] < 300e6 + 400e6, peaks  # The budget, and what torch itself takes.
 
 
+@pytest.mark.usefixtures("small_units")
+def test_pixels_are_let_go_without_the_garbage_collector(
+    tiny: Model, tmp_path: Path
+) -> None:
+    """Objects that hold each other would keep planes for as long as it likes."""
+    path = write_stack(tmp_path / "in.ome.tif", noisy((5, 101, 103)), "ZYX")
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        diffir.restore_file(path, tmp_path / "out.ome.zarr", tiny)
+        gc.collect()
+        held = [item for o in gc.garbage for item in gc.get_referents(o)]
+        kept = [item.shape for item in held if isinstance(item, np.ndarray)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not [shape for shape in kept if shape[-2:] == (101, 103)]
+
+
 def test_the_result_browses_at_all_levels_and_says_where_it_is(
     identity: Model, tmp_path: Path
 ) -> None:
@@ -223,16 +249,46 @@ def test_the_result_browses_at_all_levels_and_says_where_it_is(
     assert iprs.shape == (6, len(own.vector))
 
 
-def test_super_resolution_moves_by_half_of_what_pixels_lose(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
+def test_super_resolution_moves_by_half_of_what_pixels_lose(
+    tmp_path: Path, suffix: str
+) -> None:
     network = random_network(architecture="sr", scale=2)
     save_model(tmp_path / "sr.safetensors", network)
     model = diffir.load_model(tmp_path / "sr.safetensors")
     sizes = dict(PhysicalSizeX=0.4, PhysicalSizeXUnit="µm")
     stack = write_stack(tmp_path / "in.ome.tif", noisy((2, 20, 24)), "ZYX", **sizes)
-    diffir.restore_file(stack, tmp_path / "out.ome.zarr", model)
-    metadata = open_source(tmp_path / "out.ome.zarr").metadata
+    diffir.restore_file(stack, tmp_path / f"out{suffix}", model)
+    with closing(open_source(tmp_path / f"out{suffix}")) as result:
+        metadata = result.metadata
     assert metadata.pixel_size["X"] == pytest.approx(0.2)
     assert metadata.translate["X"] == pytest.approx(-0.1)
+
+
+def test_others_read_what_we_write(identity: Model, tmp_path: Path) -> None:
+    """ome-zarr-py and napari's own reader: same pixels, scales and names."""
+    stack = write_stack(
+        tmp_path / "in.ome.tif",
+        noisy((2, 3, 530, 600)),
+        "CZYX",
+        PhysicalSizeZ=1.5,
+        PhysicalSizeZUnit="µm",
+        PhysicalSizeY=0.25,
+        PhysicalSizeYUnit="µm",
+        Channel={"Name": ["DAPI", "GFP"]},
+    )
+    result = tmp_path / "out.ome.zarr"
+    diffir.restore_file(stack, result, identity)
+    expected = open_source(result)
+    planes = [expected.read(p)[0] for p in expected.layout.planes(1)]
+    (node,) = Reader(parse_url(result))()
+    assert [level.shape for level in node.data] == [(2, 3, 530, 600), (2, 3, 265, 300)]
+    assert np.array_equal(np.asarray(node.data[0]).reshape(-1, 530, 600), planes)
+    transforms = node.metadata["coordinateTransformations"]
+    assert transforms[1][0]["scale"] == [1.0, 1.5, 0.5, 2.0]
+    assert node.metadata["channel_names"] == ["DAPI", "GFP"]
+    array, _ = read_zarr_dataset(str(result / "0"))
+    assert np.array_equal(np.asarray(array).reshape(-1, 530, 600), planes)
 
 
 def test_transforms_of_a_whole_ome_zarr_are_added(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Generic, Self, TypeVar
 from diffir_core.errors import InputError
 
 BatchT = TypeVar("BatchT")
+_LAST_BATCH_SECONDS = 30.0
 
 
 class Prefetcher(Generic[BatchT]):
@@ -64,11 +65,16 @@ class Prefetcher(Generic[BatchT]):
             raise self._error
 
     def close(self) -> None:
-        """End at once: drop what is ready, do not wait for the batch in the making."""
+        """Drop what is ready, and wait for the batch in the making, for a while.
+
+        A thread that the interpreter catches within native code at its own end would
+        take the process down.
+        """
         with self._changed:
             self._closed = True
             self._ready.clear()
             self._changed.notify_all()
+        self._thread.join(_LAST_BATCH_SECONDS)
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from diffir_core.errors import DiffIRError
 from napari_diffir._layers import full_resolution
+from napari_diffir._pyside import spare_references
 from napari_diffir._scripting import Failure, restored_layer, steps_or_failure
 from napari_diffir.widgets._parts import button, small_label
 from napari_diffir.widgets._restore_form import RestoreForm
@@ -33,6 +34,7 @@ class RestoreWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
+        spare_references()
         self._viewer = napari_viewer
         self._worker: GeneratorWorker[Any, Any, Any] | None = None
         self._started = 0.0

@@ -1,0 +1,188 @@
+"""The IPR in a person's hands: shorter chains, strength, places, distance, samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from networks import random_network, save_tiny
+
+import diffir_core as diffir
+from diffir_core import save_model
+from diffir_core.errors import CheckpointError, InputError
+from diffir_core.ipr_statistics import IPRStatistics
+from diffir_core.model import Model
+from diffir_core.noise import NoiseModel
+
+
+def noisy(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).poisson(60, shape).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model whose statistics are those of images like `noisy`."""
+    network = random_network()
+    path = tmp_path_factory.mktemp("known") / "known.safetensors"
+    save_model(path, network)
+    bare = diffir.load_model(path)
+    vectors = np.stack(
+        [
+            diffir.extract_ipr(noisy(32, 32, seed=i), bare, axes="YX").vector
+            for i in range(1, 40)
+        ]
+    )
+    truths = vectors + np.random.default_rng(0).normal(0, 0.05, vectors.shape)
+    save_model(path, network, statistics=IPRStatistics.of(vectors, truths))
+    return diffir.load_model(path)
+
+
+def test_a_shorter_chain_ends_with_the_estimate_of_its_last_step(tiny: Model) -> None:
+    network: Any = tiny.network
+    lq = torch.rand((1, 1, 16, 16), generator=torch.Generator().manual_seed(0))
+    condition = network.extract_condition(lq)
+    start = torch.randn(1, 256, generator=torch.Generator().manual_seed(1))
+    whole = network.reverse_chain(condition, start)
+    assert torch.equal(network.reverse_chain(condition, start, 4), whole)
+    short = network.reverse_chain(condition, start, 2)
+    assert torch.equal(short[0], whole[0])
+    assert torch.equal(short[1], network.denoise(condition, 2, whole[0]))
+    image = noisy(24, 24)
+    options = diffir.RestoreOptions(steps=1)
+    one = diffir.extract_ipr(image, tiny, axes="YX", options=options)
+    assert one.chain is not None
+    assert len(one.chain) == 1
+    with pytest.raises(InputError, match="4 reverse steps, not 5"):
+        diffir.extract_ipr(
+            image, tiny, axes="YX", options=diffir.RestoreOptions(steps=5)
+        )
+
+
+def test_strength_goes_from_the_average_to_the_images_own(known: Model) -> None:
+    image = noisy(40, 48)
+    own = diffir.extract_ipr(image, known, axes="YX")
+    assert known.statistics is not None
+    none, half = (diffir.steer(own, known, strength) for strength in (0.0, 0.5))
+    assert np.array_equal(none.vector, known.statistics.mean)
+    assert np.allclose(half.vector, (own.vector + none.vector) / 2, atol=1e-6)
+    options = diffir.RestoreOptions(strength=0.5, output_dtype="float32")
+    one = diffir.restore(image, known, axes="YX", options=options)
+    given = diffir.RestoreOptions(ipr=half, output_dtype="float32")
+    assert np.array_equal(one, diffir.restore(image, known, axes="YX", options=given))
+    with pytest.raises(InputError, match="used as it is"):
+        diffir.RestoreOptions.parse(dict(ipr=half, strength=2.0))
+
+
+def test_without_statistics_only_strength_one_is_defined(tiny: Model) -> None:
+    options = diffir.RestoreOptions(strength=0.5)
+    with pytest.raises(InputError, match="without statistics"):
+        diffir.restore(noisy(16, 16), tiny, axes="YX", options=options)
+    ipr = diffir.extract_ipr(noisy(16, 16), tiny, axes="YX")
+    with pytest.raises(InputError, match="without statistics"):
+        diffir.ipr_distance(ipr, tiny)
+
+
+def test_images_unlike_training_are_far(known: Model) -> None:
+    def distance(image: np.ndarray) -> float:
+        return diffir.ipr_distance(diffir.extract_ipr(image, known, axes="YX"), known)
+
+    like = distance(noisy(32, 32, seed=99))
+    stripes = np.tile([0, 4000], (32, 16)).astype(np.uint16)
+    assert 0.2 < like < 3
+    assert distance(stripes) > 3 * like
+
+
+def test_iprs_of_a_region_and_along_an_axis(tiny: Model) -> None:
+    stack = noisy(3, 32, 40)
+    options = diffir.RestoreOptions(ipr_scope="region", region=(0, 16, 8, 40))
+    where = diffir.extract_ipr(stack[0], tiny, axes="YX", options=options)
+    assert "region" in where.source
+    everywhere = diffir.extract_ipr(stack[0], tiny, axes="YX")
+    assert not np.allclose(where.vector, everywhere.vector, atol=1e-5)
+    restored = diffir.restore(stack[0], tiny, axes="YX", options=options)
+    given = diffir.RestoreOptions(ipr=where)
+    assert np.array_equal(
+        restored, diffir.restore(stack[0], tiny, axes="YX", options=given)
+    )
+    planes = diffir.extract_iprs(stack, tiny, axes="ZYX", along="Z")
+    assert len(planes) == 3
+    assert not np.array_equal(planes[0].vector, planes[1].vector)
+    with pytest.raises(InputError, match="not inside the plane"):
+        outside = options.replace(region=(0, 99, 0, 8))
+        diffir.restore(stack[0], tiny, axes="YX", options=outside)
+    with pytest.raises(InputError, match="belong together"):
+        diffir.RestoreOptions.parse(dict(ipr_scope="region"))
+
+
+def test_a_clean_reference_gives_the_ipr_of_stage_one(
+    tiny: Model, tmp_path: Path
+) -> None:
+    stage1 = diffir.load_model(save_tiny(tmp_path, "first", stage=1))
+    image, clean = noisy(24, 24), np.full((24, 24), 60, np.uint16)
+    ipr = diffir.reference_ipr(image, clean, tiny, stage1)
+    assert ipr.model == tiny.fingerprint
+    diffir.restore(
+        image, tiny, axes="YX", options=diffir.RestoreOptions(ipr=ipr)
+    )  # The stage-2 model reads it.
+    with pytest.raises(InputError, match="not the stage-1 model"):
+        diffir.reference_ipr(image, clean, tiny, tiny)
+    with pytest.raises(InputError, match="reference must have"):
+        diffir.reference_ipr(image, clean[1:], tiny, stage1)
+
+
+@pytest.mark.parametrize("kind", ["noise", "symmetries", "ipr", "seeds"])
+def test_samples_have_a_mean_and_a_spread(known: Model, kind: Any) -> None:
+    image = noisy(2, 24, 32)
+    mean, deviation = diffir.restore_samples(
+        image, known, axes="ZYX", samples=4, kind=kind
+    )
+    again, _ = diffir.restore_samples(image, known, axes="ZYX", samples=4, kind=kind)
+    assert np.array_equal(mean, again)
+    assert mean.shape == deviation.shape == image.shape
+    assert np.isfinite(deviation).all()
+    assert (deviation > 0).mean() > 0.9
+    restored = diffir.restore(image, known, axes="ZYX").astype(float)
+    assert np.abs(mean - restored).mean() < 3 * deviation.mean() + 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(kind="luck"), "kind is 'luck'"),
+        (dict(samples=1), "choose 2 to 1000"),
+        (dict(samples=9, kind="symmetries"), "choose 2 to 8"),
+        (dict(kind="ipr"), "without the errors"),
+    ],
+)
+def test_samples_that_cannot_be_drawn(
+    tiny: Model, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        diffir.restore_samples(noisy(16, 16), tiny, axes="YX", **options)
+
+
+def test_the_noise_of_a_camera_is_found_again() -> None:
+    generator = np.random.default_rng(0)
+    signal = generator.uniform(20, 400, (256, 256)).astype(np.float32)
+    values = 2.5 * generator.poisson(signal / 2.5) + generator.normal(0, 6, (256, 256))
+    noise = NoiseModel.fitted(values.astype(np.float32), signal)
+    assert noise.slope == pytest.approx(2.5, rel=0.1)
+    assert noise.constant == pytest.approx(36, abs=15)
+
+
+def test_statistics_travel_with_the_weights(known: Model, tmp_path: Path) -> None:
+    save_model(
+        tmp_path / "copy.safetensors", known.restorer, statistics=known.statistics
+    )
+    copy = diffir.load_model(tmp_path / "copy.safetensors").statistics
+    assert copy is not None
+    assert known.statistics is not None
+    assert np.array_equal(copy.mean, known.statistics.mean)
+    assert np.allclose(copy.covariance, known.statistics.covariance)
+    state = known.statistics.state()
+    state.pop("statistics.mean")
+    with pytest.raises(CheckpointError, match="not whole"):
+        IPRStatistics.taken_from(state, 256)
