@@ -110,8 +110,8 @@ def test_iprs_of_a_region_and_along_an_axis(tiny: Model) -> None:
     planes = diffir.extract_iprs(stack, tiny, axes="ZYX", along="Z")
     assert len(planes) == 3
     assert not np.array_equal(planes[0].vector, planes[1].vector)
+    outside = options.replace(region=(0, 99, 0, 8))
     with pytest.raises(InputError, match="not inside the plane"):
-        outside = options.replace(region=(0, 99, 0, 8))
         diffir.restore(stack[0], tiny, axes="YX", options=outside)
     with pytest.raises(InputError, match="belong together"):
         diffir.RestoreOptions.parse(dict(ipr_scope="region"))
