@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +57,6 @@ def recipe_for(name: str, folder: Path, loop: dict[str, Any]) -> Recipe:
             checkpoint_steps=10**6,
         )
     )
-
-
-def our_step(trainer: Trainer) -> Callable[[], Any]:
-    """Give a step of the trainer, data and all."""
-    steps = trainer.train()
-    return lambda: next(steps)
 
 
 def plain_step(trainer: Trainer) -> Callable[[], Any]:
@@ -102,12 +98,13 @@ def measure(name: str, loop: dict[str, Any], pairs: int) -> dict[str, Any]:
         folder = Path(temporary)
         recipe = recipe_for(name, folder, loop)
         trainer = Trainer(recipe, folder / "run")
-        plain, ours = plain_step(trainer), our_step(trainer)
-        where = trainer.devices.device
-        times = [
-            (seconds(plain, 4, where), seconds(ours, 4, where))
-            for _ in range(pairs + 1)
-        ][1:]
+        plain, where = plain_step(trainer), trainer.devices.device
+        with closing(trainer.train()) as steps:
+            ours = partial(next, steps)
+            times = [
+                (seconds(plain, 4, where), seconds(ours, 4, where))
+                for _ in range(pairs + 1)
+            ][1:]
         return {
             "network": name,
             "plain": 1 / statistics.median(a for a, _ in times),
@@ -125,9 +122,10 @@ import training
 with tempfile.TemporaryDirectory() as temporary:
     recipe = training.recipe_for({name!r}, Path(temporary), {loop!r})
     trainer = training.Trainer(recipe, Path(temporary) / "run")
-    step = (training.plain_step if {plain} else training.our_step)(trainer)
+    plain, steps = training.plain_step(trainer), trainer.train()
     for _ in range(3):
-        step()
+        plain() if {plain} else next(steps)
+    steps.close()
     with open("/proc/self/status") as file:
         print(next(int(x.split()[1]) for x in file if x.startswith("VmHWM")) / 1e3)
 """
