@@ -1,11 +1,13 @@
 """Training steps a second: ours against the plain eager float32 loop.
 
     python benchmarks/training.py [--device cuda] [--precision auto] [--compile]
+                                  [--processes 2] [--quick]
 
 The same network, batch and loss. Plain: the modules of `diffir_core.nn`, Adam as it
 comes, eager float32, which is what the official code runs. Ours: the trainer, with its
 data, averaging and clipping. Both run in turn, A B A B, in one process; ratios are
-medians of the pairs. Peak memory is that of processes of their own.
+medians of the pairs. Peak memory is that of processes of their own. `--processes 2`
+times ours on two processes of a thread each, which share the batch.
 """
 
 from __future__ import annotations
@@ -141,6 +143,54 @@ def peak_mb(name: str, loop: dict[str, Any], *, plain: bool) -> float:
     return float(done.stdout)
 
 
+def work(name: str, kind: str, loop: dict[str, Any]) -> None:
+    """Time steps in this process, one of several perhaps, and print the seconds."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        trainer = Trainer(recipe_for(name, folder, loop), folder / "run")
+        plain, where = plain_step(trainer), trainer.devices.device
+        with closing(trainer.train()) as steps:
+            step = plain if kind == "plain" else partial(next, steps)
+            seconds(step, 3, where)
+            taken = seconds(step, 10, where)
+        trainer.devices.wait()
+        if trainer.devices.is_first:
+            print(taken)
+
+
+def processes_ratios(name: str, processes: int, pairs: int) -> list[float]:
+    """Time the plain loop, and ours on several processes, in turn: A B A B."""
+    script, bin_folder = str(Path(__file__)), Path(sys.executable).parent
+    shared = [str(bin_folder / "torchrun"), f"--nproc-per-node={processes}", script]
+    alone = [sys.executable, script]
+    ratios = []
+    for _ in range(pairs):
+        plain, ours = (
+            float(
+                subprocess.run(
+                    [*command, "--work", kind, "--network", name],
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                ).stdout
+            )
+            for command, kind in ((alone, "plain"), (shared, "ours"))
+        )
+        ratios.append(plain / ours)
+    return ratios
+
+
+def print_processes(processes: int, names: list[str]) -> None:
+    """Print a table of the training on several processes of this machine."""
+    print(f"| network | {processes} processes, times as fast as the plain loop |")
+    print("|---|---|")
+    for name in names:
+        ratios = processes_ratios(name, processes, pairs=3)
+        low, high = min(ratios), max(ratios)
+        middle = statistics.median(ratios)
+        print(f"| {name} | {middle:.2f} ({low:.2f}-{high:.2f}) |", flush=True)
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -148,15 +198,25 @@ def main() -> None:
     parser.add_argument("--precision", default="float32", help="or bfloat16, auto")
     parser.add_argument("--compile", action="store_true", help="by torch.compile")
     parser.add_argument("--quick", action="store_true", help="the small network only")
+    parser.add_argument("--processes", type=int, default=1, help="that share batches")
+    parser.add_argument("--work", choices=("plain", "ours"), help=argparse.SUPPRESS)
+    parser.add_argument("--network", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     loop = dict(
         device=arguments.device,
         precision=arguments.precision,
         compile=arguments.compile,
     )
+    names = ["small"] if arguments.quick else list(CASES)
+    if arguments.work:
+        work(arguments.network, arguments.work, loop)
+        return
+    if arguments.processes > 1:
+        print_processes(arguments.processes, names)
+        return
     print("| network | plain, steps/s | ours | times as fast | plain, MB | ours, MB |")
     print("|---|---|---|---|---|---|")
-    for name in ("small",) if arguments.quick else CASES:
+    for name in names:
         row = measure(name, loop, pairs=7)
         low, high = row["range"]
         plain, ours = (peak_mb(name, loop, plain=p) for p in (True, False))

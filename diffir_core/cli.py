@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from diffir_core.errors import DiffIRError
+from diffir_core.ipr_commands import app as ipr_app
 from diffir_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(ipr_app, name="ipr")
 _INTERRUPTED = 130
 
 ModelOption = Annotated[

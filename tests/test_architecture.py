@@ -42,7 +42,10 @@ LEAVES = (
     "metrics",
     "card",
     "ipr",
+    "ipr_statistics",
+    "ipr_steering",
     "models",
+    "noise",
     "samples",
 )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,13 @@ from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.preparing import (
     by_channel,
+    check_dtype,
     fit_mappings,
     read_plane,
     restorer_of_images,
     stack_ipr,
 )
-from diffir_core.stacks.source import ArraySource
+from diffir_core.stacks.source import ArraySource, StackSource, open_source
 
 
 def extract_ipr(
@@ -50,12 +53,57 @@ def extract_ipr(
         Its steps, strength, region, intensity and device hold.
     """
     chosen = (options or RestoreOptions()).replace(seed=seed)
-    source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
-    planes = _of_one_channel(source, model)
-    mapping = fit_mappings(source, planes, chosen)[planes[0].channel]
-    ipr = stack_ipr(source, planes, restorer, mapping)
-    where = f", region {chosen.region}" if chosen.region else ""
-    return replace(ipr, source=f"{axes} image of shape {source.shape}{where}")
+    source = ArraySource(image, axes)
+    planes = source.layout.planes(model.config.in_channels)
+    ipr = _extracted(source, planes, model, chosen)
+    return replace(ipr, source=f"{axes} image of shape {source.shape}{_where(chosen)}")
+
+
+def extract_ipr_of_file(
+    path: str | Path,
+    model: Model,
+    *,
+    axes: str | None = None,
+    channel: int | None = None,
+    options: RestoreOptions | None = None,
+) -> IPR:
+    """Estimate the IPR of an image file, plane by plane.
+
+    Parameters
+    ----------
+    path
+        Whatever `restore_file` reads.
+    axes
+        One letter a dimension; None is what the file says.
+    channel
+        Which channel, counted from 0, if there are several.
+    """
+    chosen = options or RestoreOptions()
+    with closing(open_source(path, axes)) as source:
+        planes = source.layout.planes(model.config.in_channels)
+        if channel is not None:
+            planes = [plane for plane in planes if plane.channel == channel]
+        ipr = _extracted(source, planes, model, chosen)
+    place = "" if channel is None else f", channel {channel}"
+    return replace(ipr, source=f"{Path(path).name}{place}{_where(chosen)}")
+
+
+def _extracted(
+    source: StackSource, planes: list[PlaneIndex], model: Model, options: RestoreOptions
+) -> IPR:
+    check_dtype(source.dtype)
+    if len(by_channel(planes)) != 1:
+        raise InputError(
+            f"An IPR belongs to one channel, and {len(by_channel(planes))} were named; "
+            "choose one that is there."
+        )
+    restorer = restorer_of_images(model, options)
+    mapping = fit_mappings(source, planes, options)[planes[0].channel]
+    return stack_ipr(source, planes, restorer, mapping)
+
+
+def _where(options: RestoreOptions) -> str:
+    return f", region {options.region}" if options.region else ""
 
 
 def extract_iprs(
@@ -118,8 +166,9 @@ def reference_ipr(
             "stage1.safetensors of the same training."
         )
     noisy, clean = ArraySource(image, axes), ArraySource(reference, axes)
-    (plane,) = _of_one_channel(noisy, model)
-    (other,) = _of_one_channel(clean, model)
+    (plane,), (other,) = (
+        part.layout.planes(model.config.in_channels) for part in (noisy, clean)
+    )
     mapping = fit_mappings(noisy, [plane], RestoreOptions())[plane.channel]
     parts = [mapping.to_model(read_plane(noisy, plane))]
     parts.append(mapping.to_model(read_plane(clean, other)))
@@ -127,13 +176,6 @@ def reference_ipr(
     with torch.inference_mode():
         vector = stage1.network.extract_ipr(lq, gt)[0].numpy()
     return IPR(vector.copy(), model.fingerprint, 0, None, "a clean reference")
-
-
-def _of_one_channel(source: ArraySource, model: Model) -> list[PlaneIndex]:
-    planes = source.layout.planes(model.config.in_channels)
-    if len(by_channel(planes)) > 1:
-        raise InputError("An IPR belongs to one channel; pass one channel at a time.")
-    return planes
 
 
 def _fitting(

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from networks import save_tiny
 
+from diffir_core.ipr import IPR
 from diffir_core.samples import sample_path
 
 NOISY = str(sample_path("noisy"))
@@ -87,3 +88,19 @@ def test_info_on_a_damaged_file_explains(tmp_path: Path, name: str) -> None:
     done = diffir("info", str(tmp_path / name))
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_iprs_are_extracted_blended_and_shown(tiny_file: Path, tmp_path: Path) -> None:
+    files = [str(tmp_path / f"{name}.ipr.json") for name in "abc"]
+    for file, seed in zip(files[:2], "01", strict=True):
+        options = ("--model", str(tiny_file), "--seed", seed)
+        done = diffir("ipr", "extract", NOISY, file, *options)
+        assert done.returncode == 0, done.stderr
+    assert diffir("ipr", "blend", *files, "--weight", "0.25").returncode == 0
+    a, b, c = (IPR.load(file).vector for file in files)
+    assert np.allclose(c, 0.75 * a + 0.25 * b, atol=1e-6)
+    shown = diffir("ipr", "show", files[2])
+    assert "blend of" in shown.stdout
+    refused = diffir("ipr", "show", files[2], "--model", "fluo-denoise")
+    assert refused.returncode == 2
+    assert "another model" in refused.stderr
