@@ -27,6 +27,7 @@ FORBIDDEN = {
 LAYERS = (
     "cli",
     "commands",
+    "ipr_commands",
     "demo",
     "describing",
     "stacks",
