@@ -16,6 +16,7 @@ from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
 from diffir_core.stacks.axes import StackLayout
+from diffir_core.stacks.crew import Crew
 from diffir_core.stacks.file_run import restore_file_steps
 from diffir_core.stacks.preparing import (
     fit_mappings,
@@ -103,6 +104,7 @@ def restore_file(
     overwrite: bool = False,
     resume: bool = False,
     progress: Callable[[RestoreProgress], None] | None = None,
+    crew: Crew | None = None,
 ) -> RestoreReport:
     """Restore a file into an OME-TIFF or OME-Zarr, plane by plane.
 
@@ -131,6 +133,9 @@ def restore_file(
         input, model or options are refused. Begins if nothing was begun.
     progress
         Called in this thread with every step.
+    crew
+        Other processes that do the work, from `local_crew` or `connected_crew` of
+        `diffir_core.stacks.cluster`; the result is the same.
     """
     steps = restore_file_steps(
         path,
@@ -140,6 +145,7 @@ def restore_file(
         options=options,
         overwrite=overwrite,
         resume=resume,
+        crew=crew,
     )
     return _exhaust(steps, progress)
 
