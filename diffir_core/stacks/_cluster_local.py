@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -25,7 +26,7 @@ def local_cluster(workers: int) -> SpecCluster:
             for number in range(workers)
         },
         scheduler=scheduler,
-        silence_logs=True,
+        silence_logs=logging.ERROR,
     )
 
 
@@ -35,6 +36,7 @@ def _options(number: int) -> dict[str, Any]:
         "nthreads": _TASKS_AT_ONCE,
         "memory_limit": 0,  # The budget of the run is the limit; none is killed for it.
         "dashboard": False,
+        "silence_logs": logging.ERROR,
         "env": _gpu(number),
     }
 

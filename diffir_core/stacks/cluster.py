@@ -75,7 +75,7 @@ class _Handing:
 
     def _hands(self) -> int:
         """Count the threads of the workers that there are now; some may have come."""
-        threads = self._client.nthreads().values()
+        threads: list[int] = list(self._client.nthreads().values())
         return max(1, sum(threads) + _SPARE_UNITS * len(threads))
 
     def _hand(self, unit: Unit) -> None:
