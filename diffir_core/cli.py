@@ -75,9 +75,16 @@ def restore(
     resume: Annotated[
         bool, typer.Option("--resume", help="Complete what was interrupted.")
     ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Of a dask cluster that restores it, tcp://HOST:PORT."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Restore in so many processes of this machine.")
+    ] = None,
 ) -> None:
     """Restore a file; type, value range, axes and pixel size stay."""
-    from diffir_core.commands import request, run_restore
+    from diffir_core.commands import crew_of, request, run_restore
 
     changes = {
         "seed": seed,
@@ -88,8 +95,15 @@ def restore(
     asked = request(source, destination, model, axes, options, changes, resume=resume)
     say = partial(Console(soft_wrap=True).print, highlight=False, markup=False)
     try:
-        with _progress_bar() as show:
-            run_restore(asked, overwrite=overwrite, resume=resume, show=show, say=say)
+        with crew_of(scheduler, workers) as crew, _progress_bar() as show:
+            run_restore(
+                asked,
+                overwrite=overwrite,
+                resume=resume,
+                show=show,
+                say=say,
+                crew=crew,
+            )
     except KeyboardInterrupt:
         say("Stopped; pass --resume to complete it.")
         raise typer.Exit(_INTERRUPTED) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from diffir_core.model import Model
     from diffir_core.options import RestoreOptions
     from diffir_core.report import RestoreReport
+    from diffir_core.stacks.crew import Crew
     from diffir_core.stacks.estimating import Estimate
     from diffir_core.stacks.progress import RestoreProgress
 
@@ -80,7 +82,13 @@ def _place(given: Path | None, of_job: str | None, name: str) -> Path:
 
 
 def run_restore(
-    asked: Request, *, overwrite: bool, resume: bool, show: Show, say: Say
+    asked: Request,
+    *,
+    overwrite: bool,
+    resume: bool,
+    show: Show,
+    say: Say,
+    crew: Crew | None = None,
 ) -> None:
     """Restore a file, or each of a folder if the output is one."""
     from diffir_core.stacks.batch import restore_folder
@@ -94,6 +102,7 @@ def run_restore(
         "overwrite": overwrite,
         "resume": resume,
         "progress": show,
+        "crew": crew,
     }
     if asked.source.is_dir() and not asked.destination.suffix:
         failed = 0
@@ -108,6 +117,21 @@ def run_restore(
         return
     report = restore_file(asked.source, asked.destination, asked.model, **arguments)
     say(_line(asked.destination, report))
+
+
+def crew_of(
+    scheduler: str | None, workers: int | None
+) -> AbstractContextManager[Crew | None]:
+    """Give the processes that are asked for, or None for this one."""
+    if scheduler is None and workers is None:
+        return nullcontext()
+    from diffir_core.stacks.cluster import connected_crew, local_crew
+
+    if workers is None:
+        return connected_crew(str(scheduler))
+    if scheduler is not None:
+        raise InputError("Pass either --scheduler or --workers, not both.")
+    return local_crew(workers)
 
 
 def _line(destination: Path, report: RestoreReport) -> str:

@@ -63,15 +63,21 @@ class Workers:
     def __init__(self, count: int) -> None:
         self.count = count
         self.switch = PauseSwitch()
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="diffir")
-        self._start_threads()
+        self._start_threads(count)
 
-    def _start_threads(self) -> None:
+    def limit(self, threads: int) -> None:
+        """Take at most so many threads for the work of `count`: same bytes, later."""
+        if threads < self.count:
+            self.close()
+            self._start_threads(max(1, threads))
+
+    def _start_threads(self, started: int) -> None:
+        self._pool = ThreadPoolExecutor(started, thread_name_prefix="diffir")
         threads = torch.get_num_threads()
         if self.count > 1:
-            everyone = threading.Barrier(self.count)
+            everyone = threading.Barrier(started)
             for future in [
-                self._pool.submit(_become_single, everyone) for _ in range(self.count)
+                self._pool.submit(_become_single, everyone) for _ in range(started)
             ]:
                 future.result()
             # Torch takes the last number for its default, too.

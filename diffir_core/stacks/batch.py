@@ -10,6 +10,7 @@ from diffir_core.errors import DiffIRError, InputError
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
+from diffir_core.stacks.crew import Crew
 from diffir_core.stacks.progress import RestoreProgress
 from diffir_core.stacks.restoring import restore_file
 from diffir_core.stacks.source import tiff_files
@@ -37,6 +38,7 @@ def restore_folder(
     overwrite: bool = False,
     resume: bool = False,
     progress: Callable[[RestoreProgress], None] | None = None,
+    crew: Crew | None = None,
 ) -> Iterator[FolderItem]:
     """Restore every TIFF and Zarr of a folder into an OME-Zarr of its name.
 
@@ -57,6 +59,7 @@ def restore_folder(
                 overwrite=overwrite,
                 resume=resume,
                 progress=progress,
+                crew=crew,
             )
         except DiffIRError as error:
             failure = error

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from uuid import uuid4
 
 import yaml
 
@@ -16,7 +17,9 @@ from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
 from diffir_core.stacks.checking import check_done, check_room, storage_error
+from diffir_core.stacks.crew import Crew, Errand, check_shareable
 from diffir_core.stacks.durability import write_text
+from diffir_core.stacks.fingerprint import header_of, image_spec, machine_of
 from diffir_core.stacks.jobs import job_of
 from diffir_core.stacks.journal import Journal, differences
 from diffir_core.stacks.metadata import ImageSpec
@@ -30,7 +33,8 @@ from diffir_core.stacks.sink import (
     create_sink,
 )
 from diffir_core.stacks.source import StackSource, open_source
-from diffir_core.stacks.stream import Run, run_work
+from diffir_core.stacks.statistics import StackStatistics
+from diffir_core.stacks.stream import Run, crew_steps, run_work
 from diffir_core.stacks.unfinished import Unfinished
 from diffir_core.stacks.work import Conditions, StackWork, prepare
 
@@ -48,33 +52,12 @@ class FileRun:
     journal: Journal | None
     """Of the run that is resumed."""
 
-    def header(self) -> dict[str, Any]:
-        """Give the fingerprint of the run: resuming takes the same, but for no key."""
-        work, source = self.work, self.source
-        restorer = work.restorer
-        return {
-            "input": {
-                "axes": source.layout.axes,
-                "shape": list(source.shape),
-                "type": str(source.dtype),
-            },
-            "model": restorer.model.fingerprint,
-            "options": restorer.options.model_dump(mode="json"),
-            "machine": {
-                "device": str(restorer.device),
-                "precision": restorer.precision.name,
-                "kernels": restorer.streams.name,
-            },
-            "planes": len(work.planes),
-            "conditions": asdict(work.conditions),
-        }
-
     def check_same(self) -> None:
         """Refuse to resume with another input, model or options."""
         if self.journal is None:
             return
         before = {k: v for k, v in self.journal.header.items() if k != "format"}
-        if found := differences(before, self.header()):
+        if found := differences(before, header_of(self.work)):
             raise InputError(
                 f"{self.place.destination.name} was begun with other settings: "
                 f"{'; '.join(found)}. Resume with the old ones, or pass --overwrite to "
@@ -85,7 +68,9 @@ class FileRun:
         """Open the image and the journal, or begin them."""
         if self.journal is None:
             self.place.clear()
-        journal = self.journal or Journal.create(self.place.journal, self.header())
+        journal = self.journal or Journal.create(
+            self.place.journal, header_of(self.work)
+        )
         write_text(self.place.job, yaml.safe_dump(self.spec.job, sort_keys=False))
         if journal.is_laid_out:
             try:
@@ -96,7 +81,9 @@ class FileRun:
         journal.lay_out()
         return sink, journal
 
-    def steps(self, order: UnitOrder, switch: PauseSwitch) -> Steps:
+    def steps(
+        self, order: UnitOrder, switch: PauseSwitch, crew: Crew | None = None
+    ) -> Steps:
         """Do what is left; what is done stays, whatever happens."""
         total = len(self.work.units)
         before = len(self.journal.done) if self.journal else 0
@@ -105,7 +92,8 @@ class FileRun:
         try:
             for _ in check_done(self.work, sink, journal):
                 yield Tracker(self.work, journal).now("checking")
-            run = Run(journal, order, switch)
+            away = partial(crew_steps, crew, self._errand) if crew else None
+            run = Run(journal, order, switch, away)
             report = yield from run_work(self.work, sink, run)
         except OSError as error:
             raise storage_error(error, self.work, journal) from error
@@ -115,6 +103,17 @@ class FileRun:
                 self.place.remove()
         self.place.move_into_place()
         return report
+
+    def _errand(self, statistics: StackStatistics) -> Errand:
+        return Errand(
+            self.spec.job,
+            self.work.conditions,
+            machine_of(self.work),
+            statistics.to_dict(),
+            self.place.image.resolve(),
+            self.place.folder.resolve() / "wanted-by",
+            uuid4().hex,
+        )
 
 
 def restore_file_steps(
@@ -128,14 +127,18 @@ def restore_file_steps(
     resume: bool = False,
     order: UnitOrder | None = None,
     switch: PauseSwitch | None = None,
+    crew: Crew | None = None,
 ) -> Steps:
     """Restore a file step by step; see `restore_file`, which only runs the steps.
 
     Closing the generator stops within one tile, and the run can be resumed. `order` may
-    change its mind at any time, `switch` pauses the run; both from any thread.
+    change its mind at any time, `switch` pauses the run; both from any thread. `crew`
+    are other processes that do the units; see `diffir_core.stacks.cluster`.
     """
     target = Path(destination)
     check_destination(target)
+    if crew:
+        check_shareable(target)
     place = Unfinished(target)
     if resume and overwrite:
         raise InputError("Pass either --resume or --overwrite, not both.")
@@ -148,10 +151,12 @@ def restore_file_steps(
             options = options or RestoreOptions.parse(journal.header["options"])
         if resume and _is_in_place(place, journal):
             return _finished(place, model, options)
-        run = _file_run(Path(path), place, model, axes, options, journal)
+        sharers = crew.processes_here if crew else 1
+        run = _file_run(Path(path), place, model, axes, options, journal, sharers)
         try:
             run.check_same()
-            return (yield from run.steps(order or InOrder(), switch or PauseSwitch()))
+            order, switch = order or InOrder(), switch or PauseSwitch()
+            return (yield from run.steps(order, switch, crew))
         finally:
             run.source.close()
     finally:
@@ -167,20 +172,17 @@ def _file_run(
     axes: str | None,
     options: RestoreOptions | None,
     journal: Journal | None,
+    sharers: int,
 ) -> FileRun:
     options = options or RestoreOptions()
     conditions = Conditions(**journal.header["conditions"]) if journal else None
     source = open_source(path, axes)
     try:
         work = prepare(source, model, options, conditions)
-        spec = ImageSpec(
-            work.output_shape,
-            work.dtype,
-            source.metadata.scaled(model.config.scale),
-            job_of(path, place.destination, model, source.layout, options).model_dump(
-                mode="json"
-            ),
-        )
+        if conditions is None and options.memory is None:
+            work = work.sharing_memory(sharers)
+        job = job_of(path, place.destination, model, source.layout, options)
+        spec = image_spec(work, job.model_dump(mode="json"))
     except BaseException:
         source.close()
         raise

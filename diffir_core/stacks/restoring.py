@@ -13,6 +13,7 @@ from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
 from diffir_core.stacks.axes import StackLayout
+from diffir_core.stacks.crew import Crew
 from diffir_core.stacks.file_run import restore_file_steps
 from diffir_core.stacks.sink import ArraySink
 from diffir_core.stacks.source import ArraySource
@@ -95,6 +96,7 @@ def restore_file(
     overwrite: bool = False,
     resume: bool = False,
     progress: Callable[[RestoreProgress], None] | None = None,
+    crew: Crew | None = None,
 ) -> RestoreReport:
     """Restore a file into an OME-TIFF or OME-Zarr, plane by plane.
 
@@ -123,6 +125,9 @@ def restore_file(
         input, model or options are refused. Begins if nothing was begun.
     progress
         Called in this thread with every step.
+    crew
+        Other processes that do the work, from `local_crew` or `connected_crew` of
+        `diffir_core.stacks.cluster`; the result is the same.
     """
     steps = restore_file_steps(
         path,
@@ -132,6 +137,7 @@ def restore_file(
         options=options,
         overwrite=overwrite,
         resume=resume,
+        crew=crew,
     )
     return _exhaust(steps, progress)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
 from diffir_core.engine.workers import PauseSwitch
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
+from diffir_core.stacks.crew import Crew, Errand
 from diffir_core.stacks.ledger import Ledger, MemoryLedger
 from diffir_core.stacks.ordering import InOrder, UnitOrder
 from diffir_core.stacks.pipeline import ReadAhead, WriteBehind
@@ -17,12 +18,13 @@ from diffir_core.stacks.reporting import Timing, report_of
 from diffir_core.stacks.sink import StackSink
 from diffir_core.stacks.source import StackSource
 from diffir_core.stacks.statistics import StackStatistics, measure
-from diffir_core.stacks.units import UnitRecord, UnitValues
+from diffir_core.stacks.units import Unit, UnitRecord, UnitValues
 from diffir_core.stacks.work import StackWork, prepare
 
-__all__ = ["RestoreProgress", "Run", "restore_planes", "run_work"]
+__all__ = ["RestoreProgress", "Run", "crew_steps", "restore_planes", "run_work"]
 
 Steps = Generator[RestoreProgress, None, None]
+Away = Callable[[StackWork, "Run", StackStatistics, Tracker], Steps]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Run:
     ledger: Ledger = field(default_factory=MemoryLedger)
     order: UnitOrder = field(default_factory=InOrder)
     switch: PauseSwitch = field(default_factory=PauseSwitch)
+    away: Away | None = None
+    """Does the units elsewhere; None is in this process."""
 
 
 def restore_planes(
@@ -57,7 +61,10 @@ def run_work(
     yield tracker.now("measuring")
     statistics = _statistics(work, run.ledger)
     timing.first_pass_done()
-    yield from _do_units(work, sink, run, statistics, tracker, timing)
+    if run.away:
+        yield from run.away(work, run, statistics, tracker)
+    else:
+        yield from _do_units(work, sink, run, statistics, tracker, timing)
     report = report_of(work, run.ledger, statistics, timing)
     yield tracker.now("finishing")
     sink.finish(report, run.ledger)
@@ -119,7 +126,7 @@ def _loop(
 
 def _read(work: StackWork, run: Run) -> Iterator[UnitValues]:
     """Read the units that are left, in the order that is asked for."""
-    remaining = [unit for unit in work.units if unit.number not in run.ledger.done]
+    remaining = _left(work, run)
     while remaining:
         yield work.read(remaining.pop(run.order.choose(remaining)))
 
@@ -154,3 +161,34 @@ def _watching(
             return finished.value  # type: ignore[no-any-return]
         yield from tracker.written(writing.written())
         yield tracker.within_unit(0.0)
+
+
+def crew_steps(
+    crew: Crew,
+    errand_of: Callable[[StackStatistics], Errand],
+    work: StackWork,
+    run: Run,
+    statistics: StackStatistics,
+    tracker: Tracker,
+) -> Steps:
+    """Let other processes do the units that are left; record what they send back."""
+    left = _left(work, run)
+    if not left:
+        return
+    doing = crew.do(errand_of(statistics), left, run.order)
+    try:
+        record = next(doing)
+        while True:
+            if record is not None:
+                run.ledger.record(record)
+                yield from tracker.written([record])
+            yield tracker.within_unit(0.0)
+            record = doing.send(run.switch.paused)
+    except StopIteration:
+        return
+    finally:
+        doing.close()
+
+
+def _left(work: StackWork, run: Run) -> list[Unit]:
+    return [unit for unit in work.units if unit.number not in run.ledger.done]
