@@ -1,7 +1,8 @@
 """Restore on workers: wall time against one process, and what a large stack costs.
 
 ``python benchmarks/cluster.py`` restores a small stack in one process of two threads,
-on one worker and on two workers of one thread each, and measures compression and the disk.
+on one worker and on two workers of one thread each; it also measures compression and
+the disk.
 ``python benchmarks/cluster.py --cost --terabytes 10 --workers 32 --ns-per-pixel 50``
 computes time, network and storage from those figures; the rate has to be given.
 """

@@ -32,7 +32,7 @@ def test_python_examples_run(
     block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # What they save does not land in the checkout.
-    exec(compile(block, "example", "exec"), {})
+    exec(compile(block, "example", "exec"), {"__name__": "__main__"})
 
 
 def test_the_napari_example_runs(make_napari_viewer_proxy: object) -> None:
