@@ -152,9 +152,25 @@ def local_crew(workers: int) -> Iterator[ClusterCrew]:
     distributed = _distributed()
     from diffir_core.stacks._cluster_local import local_cluster
 
-    with local_cluster(workers) as cluster, distributed.Client(cluster) as client:
+    with (
+        _same_environment(),
+        local_cluster(workers) as cluster,
+        distributed.Client(cluster) as client,
+    ):
         client.wait_for_workers(workers)
         yield ClusterCrew(client, workers)
+
+
+@contextmanager
+def _same_environment() -> Iterator[None]:
+    """Undo what distributed sets in this process for the workers it starts."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _distributed() -> Any:

@@ -42,8 +42,12 @@ def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def crew() -> Iterator[cluster.ClusterCrew]:
+    before = dict(os.environ)
     with cluster.local_crew(2) as crew:
         yield crew
+    pytest_own = {"PYTEST_CURRENT_TEST"}
+    changed = set(os.environ.items()) ^ set(before.items())
+    assert {name for name, _ in changed} <= pytest_own
 
 
 @pytest.fixture(scope="module")

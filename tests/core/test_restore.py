@@ -194,7 +194,7 @@ def test_constant_and_tiny_images_stay_near_themselves(
         (np.zeros((8, 8), complex), "YX", {}, "complex128"),
         (np.zeros((8, 8), bool), "YX", {}, "bool"),
         (np.zeros((8, 8)), "ZYX", {}, "3 dimensions"),
-        (np.zeros((8, 8)), "YX", {"steps": 3}, "4 reverse steps"),
+        (np.zeros((8, 8)), "YX", {"steps": 5}, "4 reverse steps"),
         (np.zeros((8, 8)), "YX", {"device": "nowhere"}, "nowhere"),
         (np.zeros((2, 8, 8)), "CYX", {"channels": (2,)}, r"\[2\]"),
         (np.zeros((4000, 4000), np.uint8), "YX", {"memory": "5MB"}, "budget is 5 MB"),
