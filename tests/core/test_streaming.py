@@ -168,7 +168,11 @@ print(next(line.split()[1] for line in status if line.startswith("VmHWM")))
 def test_memory_does_not_grow_with_the_stack(
     tiny_file: Path, tmp_path: Path, suffix: str
 ) -> None:
-    """Nine planes of ten are only copied, for the sake of time."""
+    """Nine planes of ten are only copied, for the sake of time.
+
+    A tenfold stack is 118 MB larger; the allocator's arenas fill up by 15 to 28 MB
+    on the way, and then no more: 400 planes took 6 to 14 MB above 100.
+    """
     peaks = []
     for depth in (10, 100):
         shape = (10, depth, 256, 256)  # CZYX: 13 MB and 131 MB
@@ -184,7 +188,7 @@ def test_memory_does_not_grow_with_the_stack(
         done = subprocess.run(script, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout) * 1024)
-    assert peaks[1] < peaks[0] + 25e6, peaks
+    assert peaks[1] < peaks[0] + 45e6, peaks
     assert peaks[1] < 300e6 + 400e6, peaks  # The budget, and what torch itself takes.
 
 
