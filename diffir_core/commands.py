@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,7 @@ def request(
     settings: Path | None,
     changes: dict[str, Any],
     *,
+    assignments: Sequence[str] = (),
     resume: bool = False,
 ) -> Request:
     """Bring arguments, a file of options or a job, and what was begun together."""
@@ -59,6 +60,8 @@ def request(
         options = RestoreOptions.from_yaml(settings)
     if given := {key: value for key, value in changes.items() if value is not None}:
         options = (options or RestoreOptions()).replace(**given)
+    if assignments:
+        options = (options or RestoreOptions()).changed(assignments)
     if job is None and resume and destination is not None:
         begun = Unfinished(destination).job
         job = RestoreJob.load(begun) if begun.exists() else None

@@ -62,15 +62,15 @@ def is_job(path: Path) -> bool:
 
 
 def job_of(
-    source: Path,
+    source: str,
     destination: Path,
     model: Model,
     layout: StackLayout,
     options: RestoreOptions,
 ) -> RestoreJob:
-    """Give the job of a run."""
+    """Give the job of a run; `source` is an absolute path, or the name of an array."""
     return RestoreJob(
-        input=str(source.resolve()),
+        input=source,
         output=str(destination.resolve()),
         model=model.source or model.name,
         model_fingerprint=model.fingerprint,
