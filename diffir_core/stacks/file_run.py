@@ -197,7 +197,7 @@ def _opened(
 ) -> tuple[StackSource, str]:
     if isinstance(path, (str, Path)):
         return open_source(path, axes), str(Path(path).resolve())
-    return path, path.metadata.name or "an array"
+    return path, f"array '{path.metadata.name}'"
 
 
 def _check_readable(path: str | Path | StackSource) -> None:

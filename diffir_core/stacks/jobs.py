@@ -33,12 +33,7 @@ class RestoreJob(FrozenConfig):
 
     def check_model(self, model: Model) -> None:
         """Refuse other weights than those the job was made with."""
-        if self.model_fingerprint not in (None, model.fingerprint):
-            raise InputError(
-                f"The job was made with weights {str(self.model_fingerprint)[:8]}…, "
-                f"'{self.model}' has {model.fingerprint[:8]}…; restore the old file or "
-                "remove model_fingerprint from the job."
-            )
+        check_fingerprint(model, self.model_fingerprint)
 
     @classmethod
     def load(cls, path: Path) -> RestoreJob:
@@ -49,6 +44,16 @@ class RestoreJob(FrozenConfig):
             places["model"] = job.model
         return job.replace(
             **{key: os.path.normpath(folder / p) for key, p in places.items()}
+        )
+
+
+def check_fingerprint(model: Model, expected: str | None) -> None:
+    """Refuse other weights than those that a job was made with; None is any."""
+    if expected not in (None, model.fingerprint):
+        raise InputError(
+            f"The job was made with weights {str(expected)[:8]}…, '{model.name}' has "
+            f"{model.fingerprint[:8]}…; restore the old file or remove "
+            "model_fingerprint from the job."
         )
 
 
