@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ def open_layer(path: Path) -> LayerData:
 
     source = open_source(path)
     levels = list(getattr(source, "levels", ()))
+    # The file stays open as long as the layer may read it.
+    weakref.finalize(levels[0], source.close)
     arguments = placement(source.metadata) | {
         "name": path.name.split(".")[0],
         "contrast_limits": contrast_limits(source),

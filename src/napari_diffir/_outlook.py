@@ -77,6 +77,11 @@ def _existing(destination: Path) -> str:
     return ""
 
 
-def is_begun(destination: Path) -> bool:
-    """Tell whether an unfinished output is there."""
-    return Unfinished(destination).journal.exists()
+def is_begun(request: StackRequest) -> bool:
+    """Tell whether there is something to resume; of several stacks, one of them."""
+    places = [Unfinished(task.destination) for task in request.tasks]
+    several = len(places) > 1
+    return any(
+        place.journal.exists() or (several and place.destination.exists())
+        for place in places
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from diffir_training.recipe import Recipe
-from qtpy.QtCore import QTimer
+from heartbeat import Heartbeat
 from tiny_runs import TINY, blobs, noisy, saved, saved_step, tiny_recipe
 
 from diffir_core.checkpoint import load_model
@@ -44,24 +43,6 @@ def open_widget(viewer: Any, folder: Path | None = None) -> Any:
 
 def long_recipe(run: Path) -> Recipe:
     return tiny_recipe(run, (40, 6, 20))
-
-
-class Heartbeat:
-    """Measures the longest time in which the viewer did not answer."""
-
-    def __init__(self) -> None:
-        self.longest, self.beats, self._last = 0.0, 0, time.monotonic()
-        self._timer = QTimer()
-        self._timer.timeout.connect(self._beat)
-        self._timer.start(10)
-
-    def _beat(self) -> None:
-        now = time.monotonic()
-        self.longest = max(self.longest, now - self._last)
-        self.beats, self._last = self.beats + 1, now
-
-    def stop(self) -> None:
-        self._timer.stop()
 
 
 def test_a_run_survives_its_widget_and_its_model_restores(

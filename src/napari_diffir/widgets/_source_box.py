@@ -89,7 +89,13 @@ class SourceBox(QComboBox):
 
     def _index_of(self, chosen: Any) -> int:
         entries = (self.itemData(i) for i in range(self.count()))
-        same = (i for i, data in enumerate(entries) if data is chosen)
+        # Qt gives another copy of a text each time; layers are compared as objects.
+        is_text = isinstance(chosen, str)
+        same = (
+            i
+            for i, data in enumerate(entries)
+            if data is chosen or (is_text and isinstance(data, str) and data == chosen)
+        )
         return next(same, -1) if chosen is not None else -1
 
     def choose_other_than(self, layer: Image | None) -> None:

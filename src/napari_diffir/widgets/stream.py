@@ -90,7 +90,7 @@ class StreamWidget(QWidget):
         self.look.ready.connect(self._show_outlook)
         self.state.events.phase.connect(self._take_phase)
         self.job_button.loaded.connect(self.form.show_job)
-        self.job_button.said.connect(self.status.message.setText)
+        self.job_button.said.connect(self._say)
         # A closing window deletes its panels without a word to them.
         self.destroyed.connect(lambda _=None: self._leave())
 
@@ -117,7 +117,10 @@ class StreamWidget(QWidget):
             request = self.form.request(resume=resume)
             self._session.start(request, self._viewer, looks, position)
         except DiffIRError as error:
-            self.status.message.setText(str(error))
+            self._say(str(error))
+
+    def _say(self, sentence: str) -> None:
+        self.status.message.setText(sentence)
 
     def _take_phase(self) -> None:
         self._look_ahead()
@@ -152,10 +155,10 @@ class StreamWidget(QWidget):
         self.stop_button.setEnabled(active)
 
     def _is_begun(self) -> bool:
-        target = self.form.destination
-        if self.form.input_box.is_folder_of_stacks:
-            return target.is_dir()
-        return is_begun(target)
+        try:
+            return is_begun(self.form.request())
+        except DiffIRError:
+            return False
 
     def changeEvent(self, event: QEvent) -> None:
         """Leave when the panel's cross takes the widget out of its dock."""
