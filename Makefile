@@ -40,6 +40,8 @@ types: $(VENV)/test
 
 screenshot: $(VENV)/test
 	$(XVFB) $(BIN)/python tools/screenshot.py docs/images/restore.png
+	$(XVFB) $(BIN)/python tools/screenshot_stream.py docs/images/stream.png \
+		docs/images/stream-done.png
 
 clean:
 	rm -rf $(VENV) diffir-demo

@@ -73,7 +73,7 @@ def _existing(destination: Path) -> str:
             f"{found['planes']} planes: Resume completes it."
         )
     if destination.exists():
-        return f"{destination.name} is already there; it stays, unless replaced."
+        return f"{destination.name} is already there: choose another, or replace it."
     return ""
 
 

@@ -108,6 +108,9 @@ def test_a_file_fills_a_layer_and_equals_the_command(
     assert_same_files(tmp_path / "in restored.ome.zarr", expected)
     assert np.array_equal(result.data, zarr.open_array(expected / "0"))
     assert "in restored" in result.metadata["diffir_file"]
+    assert not widget.start_button.isEnabled(), "nothing is replaced unasked"
+    widget.form.replace_box.setChecked(True)
+    assert widget.start_button.isEnabled()
     viewer.dims.ndisplay = 3
 
 

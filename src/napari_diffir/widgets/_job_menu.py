@@ -24,7 +24,7 @@ class JobButton(QToolButton):
     def __init__(self, job: Callable[[], RestoreJob]) -> None:
         super().__init__()
         self._job = job
-        self.setText("Job")
+        self.setText("&Job…")
         self.setToolTip("Keep these choices as a file, a command or a script.")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
@@ -37,6 +37,8 @@ class JobButton(QToolButton):
             lambda _=False: self.copy(as_python)
         )
         self.setMenu(menu)
+        # The arrow would be drawn over the text.
+        self.setStyleSheet("QToolButton::menu-indicator { image: none; }")
 
     def load(self, path: Path) -> None:
         """Load a job from a YAML file, such as the one beside every output."""

@@ -147,9 +147,9 @@ class StreamWidget(QWidget):
         can_begin = not active and not self._session.is_busy and form.is_complete
         self.form.setEnabled(not active)
         begun = can_begin and self._is_begun()
-        self.start_button.setEnabled(
-            can_begin and (not begun or form.replace_box.isChecked())
-        )
+        is_new = not begun and not self._is_taken()
+        may_replace = form.replace_box.isChecked()
+        self.start_button.setEnabled(can_begin and (is_new or may_replace))
         self.pause_button.setEnabled(self.state.phase == "running")
         self.resume_button.setEnabled(self.state.phase == "paused" or begun)
         self.stop_button.setEnabled(active)
@@ -159,6 +159,11 @@ class StreamWidget(QWidget):
             return is_begun(self.form.request())
         except DiffIRError:
             return False
+
+    def _is_taken(self) -> bool:
+        """Tell whether a finished output is there; a folder of them may be."""
+        is_folder = self.form.input_box.is_folder_of_stacks
+        return not is_folder and self.form.destination.exists()
 
     def changeEvent(self, event: QEvent) -> None:
         """Leave when the panel's cross takes the widget out of its dock."""
