@@ -5,8 +5,8 @@ process of its own: streamed, by the straightforward loop (read all, restore, wr
 all), and by the device alone (planes that are in memory, nothing written).
 ``python benchmarks/streaming.py --generated 20GB --memory 1GB`` streams a stack that is
 generated as it is read, journal and all, and prints the peak memory; with
-``--channels 20``, one of 20 channels is restored, the others are copied. Results go to a
-JSON file.
+``--channels 20``, one of 20 channels is restored, the others are copied. Results go to
+a JSON file.
 """
 
 from __future__ import annotations

@@ -138,12 +138,14 @@ def crew_of(
 
 
 def _line(destination: Path, report: RestoreReport) -> str:
-    return (
+    line = (
         f"{destination}: {report.planes} planes in {report.seconds:.1f} s on "
         f"{report.device}, {report.clipped_values} values clipped to "
-        f"{report.output_dtype}, the device waited {report.device_wait_share:.1%} of "
-        "the time."
+        f"{report.output_dtype}"
     )
+    share = report.device_wait_share
+    waited = "" if share is None else f", the device waited {share:.1%} of the time"
+    return f"{line}{waited}."
 
 
 def estimate_lines(found: Estimate) -> list[tuple[str, str]]:
