@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
 )
 
 from diffir_core.options import RestoreOptions
+from napari_diffir._preferences import preferences
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -21,9 +22,9 @@ class OptionsBox(QGroupBox):
 
     def __init__(self) -> None:
         super().__init__("Options")
-        self._others = RestoreOptions()
         self._build()
         self._lay_out()
+        self.show_options(preferences().options)
 
     def _build(self) -> None:
         self.device_box, self.memory_edit = QComboBox(), QLineEdit()

@@ -20,6 +20,7 @@ from diffir_core.errors import InputError
 from diffir_core.stacks.batch import result_name, stacks_of
 from diffir_core.stacks.jobs import RestoreJob
 from napari_diffir._layers import axes_of
+from napari_diffir._preferences import preferences
 from napari_diffir._stack_inputs import file_of, input_of
 from napari_diffir._stack_steps import StackRequest, StackTask
 from napari_diffir.widgets._model_box import ModelBox
@@ -186,7 +187,7 @@ class StackForm(QWidget):
         if path is not None:
             return path.with_name(_restored(path))
         safe = "".join(c if c.isalnum() or c in " -_" else "_" for c in box.layer.name)
-        return Path.home() / f"{safe.strip()} restored.ome.zarr"
+        return preferences().outputs / f"{safe.strip()} restored.ome.zarr"
 
     def _browse(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Folder of the output")
