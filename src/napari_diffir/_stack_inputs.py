@@ -43,11 +43,16 @@ def input_of(layer: Image, axes: str) -> StackInput:
 
     A file has metadata that a layer has not, and a job of it runs anywhere. An array
     keeps pixel size, position, units and name; turned layers lie straight in a file.
+    Raises `InputError` for axes that do not suit the layer.
     """
+    from diffir_core.stacks.axes import check_axes
+
+    array = full_resolution(layer)
+    check_axes(axes, array.shape)
     path = file_of(layer)
     if path is not None and axes == _labelled_axes(layer):
         return path
-    return LayerStack(full_resolution(layer), _metadata(layer, axes))
+    return LayerStack(array, _metadata(layer, axes))
 
 
 def file_of(layer: Image) -> Path | None:
