@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diffir_core.errors import InputError
 from napari_diffir._layers import full_resolution
 from napari_diffir._opening import SOURCE_KEY
 
@@ -49,6 +50,10 @@ def input_of(layer: Image, axes: str) -> StackInput:
 
     array = full_resolution(layer)
     check_axes(axes, array.shape)
+    if layer.rgb and not axes.endswith("S"):
+        raise InputError(
+            f"The layer '{layer.name}' is RGB: the last of its axes is S, not '{axes}'."
+        )
     path = file_of(layer)
     if path is not None and axes == _labelled_axes(layer):
         return path

@@ -52,12 +52,16 @@ def test_random_use_does_no_harm(
     viewer.open_sample("napari-diffir", "noisy")
     monkey, heartbeat = Monkey(viewer, quiet, seed), Heartbeat()
     until = time.monotonic() + seconds
+    slowest = (0.0, "")
     while time.monotonic() < until:
+        began = time.monotonic()
         monkey.act()
+        slowest = max(slowest, (time.monotonic() - began, monkey.done[-1]))
         qtbot.wait(30)
     heartbeat.stop()
     # Shown by `pytest -rP`.
     print(f"{len(monkey.done)} actions, largest gap {heartbeat.longest:.2f} s")
+    print(f"slowest action: {slowest}")
     assert _unforeseen() == [], monkey.done[-30:]
     assert heartbeat.longest < 5, (heartbeat.longest, monkey.done[-30:])
     for session in (current_session(), current_stack_session()):
