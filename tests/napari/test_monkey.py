@@ -59,9 +59,9 @@ def test_random_use_does_no_harm(
         slowest = max(slowest, (time.monotonic() - began, monkey.done[-1]))
         qtbot.wait(30)
     heartbeat.stop()
-    # Shown by `pytest -rP`.
-    print(f"{len(monkey.done)} actions, largest gap {heartbeat.longest:.2f} s")
-    print(f"slowest action: {slowest}")
+    # Shown by pytest -rP.
+    print(f"{len(monkey.done)} actions, largest gap {heartbeat.longest:.2f} s")  # noqa: T201
+    print(f"slowest action: {slowest}")  # noqa: T201
     assert _unforeseen() == [], monkey.done[-30:]
     assert heartbeat.longest < 5, (heartbeat.longest, monkey.done[-30:])
     for session in (current_session(), current_stack_session()):
