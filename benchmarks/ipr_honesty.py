@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from image_quality.sets import RANGE, SETS, Image, Pair
+from image_quality.sets import RANGE, SETS, Image, Pair, spread
 from image_quality.tables import markdown
 
 import diffir_core as diffir
@@ -52,7 +52,7 @@ def main() -> None:
     known = {
         title: [
             Known(pair, diffir.extract_ipr(pair.noisy, model, axes="YX"))
-            for pair in _spread(list(SETS[title](options.data)), options.limit)
+            for pair in spread(SETS[title](options.data), options.limit)
         ]
         for title in _SETS
     }
@@ -81,12 +81,6 @@ def _options() -> argparse.Namespace:
     if not options.data.is_dir():
         sys.exit(f"No images at {options.data}; pass --data or set DIFFIR_DATA.")
     return options
-
-
-def _spread(pairs: list[Pair], count: int) -> list[Pair]:
-    """Take images from all over a set."""
-    chosen = np.linspace(0, len(pairs) - 1, min(count, len(pairs)))
-    return [pairs[round(i)] for i in chosen]
 
 
 def _with_other_sets(

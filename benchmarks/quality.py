@@ -24,13 +24,15 @@ from pathlib import Path
 
 from image_quality.figure import draw
 from image_quality.methods import (
+    NOISY,
     STABILISED_BM3D,
     Method,
     classical_methods,
     of_model,
 )
+from image_quality.noise_lags import noise_lag_table
 from image_quality.running import ScoreFile, score_set
-from image_quality.sets import SETS
+from image_quality.sets import SETS, spread
 from image_quality.tables import Results, group_table, main_table
 from image_quality.targets import target_table
 from image_quality.without_reference import (
@@ -44,10 +46,10 @@ from image_quality.yardsticks import yardstick_table
 def main() -> None:
     """Score, print tables as Markdown, draw the figure."""
     options = _options()
-    methods, models = _methods(options.model)
+    methods, models = _methods(options.model, options.methods)
     file = ScoreFile(options.scores)
     results = {
-        title: score_set(title, list(SETS[title](options.data))[: options.limit],
+        title: score_set(title, spread(SETS[title](options.data), options.limit),
                          methods, file)
         for title in options.sets
     }  # fmt: skip
@@ -55,6 +57,7 @@ def main() -> None:
     for model in models:
         _say_about(model, results)
     blind = [method for method in methods if not method.is_oracle]
+    _say("Residual lag 1 of the noise itself", noise_lag_table(options.data))
     _say("Published yardsticks", yardstick_table())
     _say("Empty fields: spread / false structure", empty_table(blind, file))
     _say("Repeated frames", resolution_table(blind, options.data, file))
@@ -71,10 +74,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", nargs="+", default=["fluo-denoise"])
     parser.add_argument("--data", type=Path, default=_default_data())
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--methods", nargs="+", help="besides models; default all")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--scores", type=Path, default=Path("quality-scores.jsonl"))
-    parser.add_argument("--limit", type=int, help="pairs of a set, at most")
+    parser.add_argument("--limit", type=int, help="pairs of a set, evenly spread")
     options = parser.parse_args()
     if not options.data.is_dir():
         sys.exit(f"No images at {options.data}; pass --data or set DIFFIR_DATA.")
@@ -85,13 +89,20 @@ def _default_data() -> Path:
     return Path(os.environ.get("DIFFIR_DATA", "../shared/data")) / "test"
 
 
-def _methods(names: list[str]) -> tuple[list[Method], list[str]]:
+def _methods(
+    names: list[str], asked: list[str] | None
+) -> tuple[list[Method], list[str]]:
     """Give what can be compared, and the names of the models among it."""
     models = [of_model(name) for name in names]
-    for method in (classical := classical_methods()):
+    wanted = [
+        method
+        for method in classical_methods()
+        if asked is None or method.name in (NOISY, *asked)
+    ]
+    for method in wanted:
         if not method.is_here:
             print(f"{method.name} is left out: '{method.needs}' is not installed.")
-    here = [method for method in classical if method.is_here]
+    here = [method for method in wanted if method.is_here]
     return [*here, *models], [model.name for model in models]
 
 

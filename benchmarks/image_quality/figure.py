@@ -26,7 +26,7 @@ def draw(path: Path, methods: list[Method], data: Path) -> None:
 
     pairs = [_first(data, title, group) for title, group in _EXAMPLES]
     shown = [method for method in methods if not method.is_oracle]
-    size = (1.7 * (len(shown) + 1), 1.85 * len(pairs))
+    size = (1.7 * (len(shown) + 1), 2.1 * len(pairs))
     figure, axes = plt.subplots(len(pairs), len(shown) + 1, figsize=size)
     for row, pair in zip(axes, pairs, strict=True):
         where = _brightest(pair.reference)

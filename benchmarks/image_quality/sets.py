@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import csv
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,14 @@ class Pair:
     """The configuration, such as a specimen in a channel."""
     noisy: Image
     reference: Image
+
+
+def spread(pairs: Iterable[Pair], count: int | None) -> list[Pair]:
+    """Take so many pairs from all over a set; None takes all."""
+    every = list(pairs)
+    if count is None or count >= len(every):
+        return every
+    return [every[round(i)] for i in np.linspace(0, len(every) - 1, count)]
 
 
 def w2s(data: Path) -> Iterator[Pair]:
