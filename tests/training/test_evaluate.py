@@ -109,6 +109,19 @@ def test_a_table_gives_gain_and_offset(identity: str, tmp_path: Path) -> None:
     assert quality["residual_lag1"] == pytest.approx(0, abs=0.06)
 
 
+def test_equal_images_are_infinitely_near(identity: str, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", clean_image(0))
+    result = tmp_path / "scores.json"
+    file = str(tmp_path / "a.tif")
+    done = diffir(
+        "evaluate", "--model", identity, "--noisy", file, "--clean", file,
+        "--json", str(result),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "inf" in done.stdout
+    assert json.loads(result.read_text())["mean"]["restored"]["psnr"] is None
+
+
 def test_stacks_are_compared_plane_by_plane(identity: str, tmp_path: Path) -> None:
     clean = np.stack([clean_image(seed) for seed in range(3)]).astype(np.uint16)
     noisy = clean + np.random.default_rng(0).integers(0, 9, clean.shape)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,7 +66,8 @@ def evaluate(
     partners = find_partners(noisy, clean, table)
     loaded = load_model(model)
     options = RestoreOptions.parse(dict(device=device))
-    found = list(evaluate_partners(partners, loaded, axes=axes, options=options))
+    one_by_one = evaluate_partners(partners, loaded, axes=axes, options=options)
+    found = list(_with_progress(one_by_one, len(partners)))
     _print_table(found)
     if json_ is not None:
         values = json.dumps(_as_json(loaded, found), indent=1)
@@ -75,6 +78,14 @@ def _check_destination(path: Path | None) -> None:
     """Say before minutes of work that its result could not be written."""
     if path is not None and not path.absolute().parent.is_dir():
         raise InputError(f"There is no folder {path.parent}; create it first.")
+
+
+def _with_progress(found: Iterable[Evaluated], count: int) -> Iterable[Evaluated]:
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    quiet = not console.is_terminal
+    return track(found, "images", count, console=console, disable=quiet)
 
 
 def _print_table(found: list[Evaluated]) -> None:
@@ -108,13 +119,19 @@ def _as_json(model: Model, found: list[Evaluated]) -> dict[str, Any]:
                 "noisy": str(one.partners.noisy),
                 "clean": str(one.partners.clean),
                 "data_range": one.data_range,
-                "input": asdict(one.given),
-                "restored": asdict(one.restored),
+                "input": _numbers(one.given),
+                "restored": _numbers(one.restored),
             }
             for one in found
         ],
         "mean": {
-            "input": asdict(mean_quality([one.given for one in found])),
-            "restored": asdict(mean_quality([one.restored for one in found])),
+            "input": _numbers(mean_quality([one.given for one in found])),
+            "restored": _numbers(mean_quality([one.restored for one in found])),
         },
     }
+
+
+def _numbers(quality: Quality) -> dict[str, float | None]:
+    """Give plain values; JSON has no infinity, which is the PSNR of equal images."""
+    values = asdict(quality).items()
+    return {name: value if isfinite(value) else None for name, value in values}
