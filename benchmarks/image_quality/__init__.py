@@ -1,0 +1,1 @@
+"""Parts of `benchmarks/quality.py`: sets, methods, scores, tables and the figure."""

@@ -1,0 +1,65 @@
+"""What is compared, by name; what the environment lacks is left out, and said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import diffir_core as diffir
+from image_quality.classical import GAUSSIAN, NON_LOCAL_MEANS, TOTAL_VARIATION
+from image_quality.sets import Image, Pair
+from image_quality.stabilised_bm3d import vst_bm3d
+
+NOISY = "noisy"
+STABILISED_BM3D = "VST+BM3D"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to denoise; an oracle looks at the pair's reference."""
+
+    name: str
+    version: str
+    """Changes when results do: what was scored before is scored anew."""
+    restore: Callable[[Pair], Image]
+    needs: str = ""
+    """A package beyond those of this project."""
+    is_oracle: bool = False
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its package is installed."""
+        return not self.needs or find_spec(self.needs) is not None
+
+
+def classical_methods() -> list[Method]:
+    """List what needs no training."""
+    filters = (("Gaussian", GAUSSIAN), ("TV", TOTAL_VARIATION))
+    blind = [
+        Method(name, "1", lambda pair, f=f: f.discrepancy(pair.noisy))
+        for name, f in filters
+    ]
+    nlm = Method("NLM", "1", lambda pair: NON_LOCAL_MEANS.apply(pair.noisy, 0.8))
+    oracles = [
+        Method(
+            f"{name}, best",
+            "1",
+            lambda pair, f=f: f.oracle(pair.noisy, pair.reference),
+            is_oracle=True,
+        )
+        for name, f in (*filters, ("NLM", NON_LOCAL_MEANS))
+    ]
+    bm3d = Method(STABILISED_BM3D, "2", lambda p: vst_bm3d(p.noisy), needs="bm3d")
+    noisy = Method(NOISY, "1", lambda pair: pair.noisy)
+    return [noisy, *blind, nlm, *oracles, bm3d]
+
+
+def of_model(name: str) -> Method:
+    """Restore with a DiffIR model as anybody would: default options, type as given."""
+    model = diffir.load_model(name)
+    return Method(
+        model.name,
+        model.fingerprint[:16],
+        lambda pair: diffir.restore(pair.noisy, model, axes="YX"),
+    )

@@ -1,0 +1,133 @@
+"""Noisy frames with references: real ones, and simulated noise on clean images.
+
+- `w2s`: widefield; one frame against the mean of 400, rescaled with the fitted gain and
+  offset of its table, because both were contrast-stretched separately.
+- `fmd mixed`: confocal, five configurations of four frames, against the mean of 50.
+- `fmd fields`: confocal, five other fields.
+- `fmd repeats`: confocal nuclei, 25 frames of one field.
+- `simulated nuclei`, `simulated sem`: clean images with a camera's noise, kept apart
+  from the real ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.io import imread
+
+Image = NDArray[np.generic]
+
+RANGE = 255.0
+"""Of all sets: PSNR and SSIM take it as the range of values."""
+_PHOTONS = 40.0
+"""At the brightest of a simulated image; each photon is `RANGE` / 2 / 40 counts."""
+_READ_NOISE = 2.0
+_BLACK_LEVEL = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A noisy frame and the reference of the same field, on the same scale."""
+
+    name: str
+    group: str
+    """The configuration, such as a specimen in a channel."""
+    noisy: Image
+    reference: Image
+
+
+def spread(pairs: Iterable[Pair], count: int | None) -> list[Pair]:
+    """Take so many pairs from all over a set; None takes all."""
+    every = list(pairs)
+    if count is None or count >= len(every):
+        return every
+    return [every[round(i)] for i in np.linspace(0, len(every) - 1, count)]
+
+
+def w2s(data: Path) -> Iterator[Pair]:
+    """Yield the test pairs of W2S."""
+    folder = data / "paired" / "w2s"
+    with (folder / "w2s_pairs.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            name = f"w2s_{int(row['fov']):03d}_c{row['channel']}.tif"
+            if not (folder / "gt_avg400" / name).exists():
+                continue
+            reference = imread(folder / "gt_avg400" / name).astype(np.float64)
+            scaled = reference * float(row["scale_gt_to_noisy"])
+            scaled += float(row["offset_gt_to_noisy"])
+            noisy = imread(folder / "noisy_avg1" / name)
+            yield Pair(name, f"channel {row['channel']}", noisy, scaled)
+
+
+def fmd_mixed(data: Path) -> Iterator[Pair]:
+    """Yield the confocal frames of FMD's mixed test set."""
+    folder = data / "paired" / "fmd_testmix"
+    for path in sorted((folder / "raw").glob("*.png")):
+        group = path.stem.rpartition("_")[0]
+        reference = imread(folder / "gt" / f"{group}.png")
+        yield Pair(path.name, group, imread(path), reference)
+
+
+def fmd_fields(data: Path) -> Iterator[Pair]:
+    """Yield the other confocal fields of FMD."""
+    folder = data / "paired" / "fmd_noise2fast"
+    for path in sorted((folder / "raw").glob("*.tif")):
+        reference = imread(folder / "gt" / path.name)
+        yield Pair(path.name, path.stem, imread(path), reference)
+
+
+def fmd_repeats(data: Path) -> Iterator[Pair]:
+    """Yield the repeated frames of one confocal field of FMD."""
+    folder = data / "repeated" / "fmd_confocal_bpae_b"
+    for reference in sorted((folder / "gt_avg50").glob("*.png")):
+        for path in sorted((folder / "raw" / reference.stem).glob("*.png")):
+            yield Pair(path.name, reference.stem, imread(path), imread(reference))
+
+
+def simulated_nuclei(data: Path) -> Iterator[Pair]:
+    """Yield clean nuclei of BBBC039 with simulated noise."""
+    for path in sorted((data / "clean" / "bbbc039").glob("*.tif")):
+        yield simulated(path.name, imread(path))
+
+
+def simulated_sem(data: Path) -> Iterator[Pair]:
+    """Yield electron micrographs, binned by two, with simulated noise."""
+    for path in sorted((data / "clean" / "axondeepseg_sem").glob("*.*")):
+        if path.suffix.lower() in (".png", ".tif"):
+            yield simulated(path.name, _binned(imread(path)))
+
+
+def simulated(name: str, clean: Image) -> Pair:
+    """Give an image, stretched to 8 bit, the noise of a dim camera; seeded by name."""
+    values = clean.astype(np.float64)
+    low, high = np.percentile(values, (0.1, 99.9))
+    signal = np.clip((values - low) / (high - low), 0, None) * RANGE / 2
+    gain = RANGE / 2 / _PHOTONS
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    noisy = gain * rng.poisson(signal / gain) + _BLACK_LEVEL
+    noisy = noisy + _READ_NOISE * rng.standard_normal(signal.shape)
+    eight_bit = np.clip(np.rint(noisy), 0, RANGE).astype(np.uint8)
+    return Pair(name, "simulated", eight_bit, signal + _BLACK_LEVEL)
+
+
+def _binned(image: Image) -> Image:
+    plane = image if image.ndim == 2 else image[..., 0]
+    rows, columns = (size // 2 * 2 for size in plane.shape)
+    halves = plane[:rows, :columns].astype(np.float64)
+    return np.asarray(halves.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3)))
+
+
+SETS: dict[str, Callable[[Path], Iterator[Pair]]] = {
+    "w2s": w2s,
+    "fmd mixed": fmd_mixed,
+    "fmd fields": fmd_fields,
+    "fmd repeats": fmd_repeats,
+    "simulated nuclei": simulated_nuclei,
+    "simulated sem": simulated_sem,
+}

@@ -1,0 +1,125 @@
+"""The parts of `benchmarks/quality.py` that numbers rest on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_quality.classical import GAUSSIAN
+from image_quality.methods import Method
+from image_quality.noise_fitting import estimate_noise, fit_noise
+from image_quality.running import Row, ScoreFile, score_set
+from image_quality.scores import score
+from image_quality.sets import Pair, simulated
+from image_quality.stabilised_bm3d import inverse, stabilised
+from image_quality.tables import group_table, least_gain, main_table
+from image_quality.targets import target_table
+from scipy import ndimage
+
+from diffir_core.noise import NoiseModel
+
+
+def specimen() -> np.ndarray:
+    spots = np.random.default_rng(5).gamma(0.05, 1.0, (256, 256))
+    image = ndimage.gaussian_filter(spots, 3) + ndimage.gaussian_filter(spots, 12)
+    return 150 * image / image.max()
+
+
+@pytest.mark.parametrize(("gain", "read", "offset"), [(3, 2, 20), (12, 6, 5)])
+def test_noise_is_fitted_from_the_image_alone(
+    gain: float, read: float, offset: float
+) -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:512, :512]
+    signal = 80 + 70 * np.sin(y / 30) * np.cos(x / 40)
+    noisy = gain * rng.poisson(signal / gain) + read * rng.standard_normal(signal.shape)
+    found = fit_noise(noisy + offset)
+    assert found.slope == pytest.approx(gain, rel=0.05)
+    # In units of the signal: where the variance would be zero.
+    zero = -found.constant / found.slope
+    assert zero == pytest.approx(offset - read**2 / gain, abs=2)
+
+
+def test_white_noise_is_estimated() -> None:
+    noise = 7 * np.random.default_rng(0).standard_normal((256, 256))
+    assert estimate_noise(specimen() + noise) == pytest.approx(7, rel=0.05)
+    assert fit_noise(specimen() + noise).slope < 0.3
+
+
+def test_stabilised_noise_is_of_variance_one_and_the_inverse_has_no_bias() -> None:
+    rng = np.random.default_rng(0)
+    noise = NoiseModel(slope=4.0, constant=9.0 - 4.0 * 10)  # Read noise 3, offset 10.
+    for photons in (2, 10, 60):
+        mean = 4.0 * photons + 10
+        values = 4.0 * rng.poisson(photons, 200_000) + 10
+        values = values + 3 * rng.standard_normal(200_000)
+        stable = stabilised(values, noise)
+        assert stable.std() == pytest.approx(1, abs=0.06)
+        denoised = inverse(np.array([stable.mean()]), noise)
+        assert denoised[0] == pytest.approx(mean, abs=0.15)
+
+
+def test_blind_strength_grows_with_the_noise() -> None:
+    signal, rng = specimen(), np.random.default_rng(0)
+    errors = []
+    for sigma in (2, 20):
+        noisy = signal + sigma * rng.standard_normal(signal.shape)
+        smooth = GAUSSIAN.discrepancy(noisy)
+        assert np.mean((smooth - noisy) ** 2) <= 1.1 * sigma**2
+        oracle = GAUSSIAN.oracle(noisy, signal)
+        assert np.mean((oracle - signal) ** 2) <= np.mean((smooth - signal) ** 2)
+        errors.append(np.mean((smooth - signal) ** 2) / sigma**2)
+    assert errors[1] < errors[0]
+
+
+def test_what_was_scored_is_not_computed_again(tmp_path: Path) -> None:
+    pair = simulated("one", specimen())
+    calls = []
+
+    def restore(given: Pair) -> np.ndarray:
+        calls.append(given.name)
+        return ndimage.gaussian_filter(given.noisy.astype(float), 1)
+
+    path = tmp_path / "scores.jsonl"
+    first = score_set("s", [pair], [Method("blur", "1", restore)], ScoreFile(path))
+    path.write_text(path.read_text() + '{"key": "cut sho')
+    again = score_set("s", [pair], [Method("blur", "1", restore)], ScoreFile(path))
+    assert first == again
+    assert calls == ["one"]
+    score_set("s", [pair], [Method("blur", "2", restore)], ScoreFile(path))
+    assert calls == ["one", "one"]
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_the_input_shows_the_autocorrelation_of_its_noise() -> None:
+    pair = simulated("one", specimen())
+    assert score(pair, pair.noisy).residual_lag1 == pytest.approx(0, abs=0.02)
+    flat = np.full(pair.noisy.shape, pair.noisy.mean())
+    assert score(pair, flat).residual_lag1 > 0.3
+    assert score(pair, flat).gain_error == pytest.approx(-1)
+
+
+def test_targets_are_met_by_the_reference_alone() -> None:
+    pairs = [simulated(name, specimen()) for name in "ab"]
+    blurred = {p.name: ndimage.gaussian_filter(p.noisy.astype(float), 1) for p in pairs}
+    rows = [
+        Row(
+            pair.name,
+            "group",
+            {
+                "noisy": score(pair, pair.noisy),
+                "VST+BM3D": score(pair, blurred[pair.name]),
+                "ours": score(pair, pair.reference),
+            },
+        )
+        for pair in pairs
+    ]
+    results = {"fmd mixed": rows, "w2s": rows}
+    assert not any("| no |" in line for line in target_table(results, "ours"))
+    worse = [line for line in target_table(results, "noisy") if "| no |" in line]
+    assert len(worse) == 3
+    assert least_gain(rows, "VST+BM3D") > 0
+    assert len(list(main_table(results))) == 2 + 2 * 3
+    assert "group" in list(group_table(rows, "ours", "VST+BM3D"))[2]

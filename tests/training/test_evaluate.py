@@ -1,0 +1,181 @@
+"""`diffir evaluate` as a user types it, on small real files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from networks import random_network
+from numpy.typing import NDArray
+from skimage.io import imsave
+
+from diffir_core import metrics, save_model
+
+Image = NDArray[np.generic]
+
+
+def diffir(
+    *arguments: str, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    code = "from diffir_core.cli import main; main()"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model that restores every image to itself: all its numbers are known."""
+    network = random_network()
+    network.G.output.weight.data.zero_()
+    path = tmp_path_factory.mktemp("models") / "identity.safetensors"
+    save_model(path, network)
+    return str(path)
+
+
+def clean_image(seed: int) -> Image:
+    y, x = np.mgrid[:48, :40]
+    image = 120 + 80 * np.sin(y / (5 + seed)) * np.cos(x / 7)
+    return image.astype(np.uint8)
+
+
+def noisy_image(clean: Image, seed: int) -> Image:
+    noise = 10 * np.random.default_rng(seed).standard_normal(clean.shape)
+    return np.clip(np.rint(clean + noise), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Two frames of a field as PNG, one as TIFF, and a clean image nobody needs."""
+    noisy, clean = tmp_path / "raw", tmp_path / "gt"
+    noisy.mkdir()
+    clean.mkdir()
+    for seed, name in enumerate(("cell", "cell_2", "unused")):
+        imsave(clean / f"{name}.png", clean_image(seed), check_contrast=False)
+    for seed, name in enumerate(("cell_1.png", "cell_2.png", "cell_2_b.tif")):
+        of_field = clean_image(0 if seed == 0 else 1)
+        imsave(noisy / name, noisy_image(of_field, seed), check_contrast=False)
+    (noisy / "LICENCE.txt").write_text("not an image")
+    return noisy, clean
+
+
+def test_folders_are_paired_scored_and_written(
+    identity: str, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    noisy, clean = folders
+    where = ("--noisy", str(noisy), "--clean", str(clean))
+    result = tmp_path / "scores.json"
+    done = diffir("evaluate", "--model", identity, *where, "--json", str(result))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(result.read_text())
+    assert found["model"] == "identity"
+    assert [Path(image["clean"]).name for image in found["images"]] == [
+        "cell.png",
+        "cell_2.png",
+        "cell_2.png",
+    ]
+    expected = metrics.psnr(noisy_image(clean_image(0), 0), clean_image(0), 255)
+    first = found["images"][0]
+    assert first["data_range"] == 255
+    assert first["input"]["psnr"] == pytest.approx(expected)
+    assert first["restored"]["psnr"] == pytest.approx(expected)
+    assert found["mean"]["input"]["psnr"] == pytest.approx(
+        np.mean([image["input"]["psnr"] for image in found["images"]])
+    )
+    assert f"{expected:.2f}" in done.stdout
+    assert "mean of 3" in done.stdout
+    for title in ("PSNR", "siPSNR", "SSIM", "riSSIM", "input", "restored"):
+        assert title in done.stdout
+
+
+def test_a_table_gives_gain_and_offset(identity: str, tmp_path: Path) -> None:
+    clean = clean_image(0)
+    stretched = clean * 200.0 + 1000
+    tifffile.imwrite(tmp_path / "noisy.tif", noisy_image(clean, 0))
+    tifffile.imwrite(tmp_path / "clean.tif", stretched.astype(np.uint16))
+    table = tmp_path / "pairs.csv"
+    table.write_text("noisy,clean,gain,offset\nnoisy.tif,clean.tif,0.005,-5\n")
+    result = tmp_path / "scores.json"
+    done = diffir(
+        "evaluate", "--model", identity, "--table", str(table), "--json", str(result)
+    )
+    assert done.returncode == 0, done.stderr
+    quality = json.loads(result.read_text())["images"][0]["input"]
+    assert quality["psnr"] == pytest.approx(28.1, abs=0.3)
+    assert quality["residual_lag1"] == pytest.approx(0, abs=0.06)
+
+
+def test_equal_images_are_infinitely_near(identity: str, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", clean_image(0))
+    result = tmp_path / "scores.json"
+    file = str(tmp_path / "a.tif")
+    done = diffir(
+        "evaluate", "--model", identity, "--noisy", file, "--clean", file,
+        "--json", str(result),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "inf" in done.stdout
+    assert json.loads(result.read_text())["mean"]["restored"]["psnr"] is None
+
+
+def test_stacks_are_compared_plane_by_plane(identity: str, tmp_path: Path) -> None:
+    clean = np.stack([clean_image(seed) for seed in range(3)]).astype(np.uint16)
+    noisy = clean + np.random.default_rng(0).integers(0, 9, clean.shape)
+    for name, stack in (("a", noisy.astype(np.uint16)), ("b", clean)):
+        tifffile.imwrite(
+            tmp_path / f"{name}.ome.tif", stack, ome=True, metadata={"axes": "ZYX"}
+        )
+    files = [str(tmp_path / f"{name}.ome.tif") for name in "ab"]
+    result = tmp_path / "scores.json"
+    done = diffir(
+        "evaluate", "--model", identity, "--noisy", files[0], "--clean", files[1],
+        "--json", str(result),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (image,) = json.loads(result.read_text())["images"]
+    assert image["data_range"] == np.ptp(clean)
+    planes = [
+        metrics.ssim(a, b, np.ptp(clean)) for a, b in zip(noisy, clean, strict=True)
+    ]
+    assert image["input"]["ssim"] == pytest.approx(np.mean(planes))
+
+
+def test_what_the_user_can_mend_is_one_line_and_status_two(
+    identity: str, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    noisy, clean = map(str, folders)
+    other = tmp_path / "other"
+    other.mkdir()
+    small = tmp_path / "small"
+    small.mkdir()
+    for name in ("cell", "cell_2"):
+        imsave(small / f"{name}.png", clean_image(0)[:20], check_contrast=False)
+    twice = tmp_path / "twice"
+    twice.mkdir()
+    for suffix in ("png", "tif"):
+        imsave(twice / f"cell.{suffix}", clean_image(0), check_contrast=False)
+    imsave(other / "dish.png", clean_image(0), check_contrast=False)
+    pair = ("--noisy", noisy, "--clean", clean)
+    for arguments, message in (
+        ((), "--table"),
+        (("--noisy", noisy), "--clean"),
+        ((*pair, "--table", "t.csv"), "not both"),
+        (("--noisy", noisy, "--clean", "absent"), "no folder absent"),
+        (("--noisy", noisy, "--clean", str(other)), "cell_1.png has no clean image"),
+        (("--noisy", noisy, "--clean", str(twice)), "not clear which"),
+        (("--noisy", noisy, "--clean", str(small)), "its size"),
+        (("--table", "absent.csv"), "absent.csv"),
+        ((*pair, "--json", "absent/scores.json"), "no folder absent"),
+        ((*pair, "--model", "absent"), "No model 'absent'"),
+        ((*pair, "--device", "abacus"), "abacus"),
+    ):
+        if "--model" not in arguments:
+            arguments = (*arguments, "--model", identity)
+        done = diffir("evaluate", *arguments, cwd=tmp_path)
+        assert done.returncode == 2, (arguments, done.stdout, done.stderr)
+        assert message in done.stderr, (arguments, done.stderr)
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
