@@ -78,7 +78,8 @@ class Previewer:
         self._features: dict[Any, Features] = {}
         self._restored: dict[Any, NDArray[Any]] = {}
         self._made: tuple[RestoreOptions, Restorer] | None = None
-        self._pace = Pace()
+        # With an IPR yet to be estimated, and without: one costs more.
+        self.paces = {True: Pace(), False: Pace()}
 
     def twin(self) -> Previewer:
         """Give another for another thread; what is known of the image is shared."""
@@ -134,14 +135,18 @@ class Previewer:
 
     def preview(
         self, plane: PlaneIndex, region: Region, options: RestoreOptions
-    ) -> Generator[RegionPreview | None, None, None]:
-        """Restore a region of a plane, ever better; None is a step on the way."""
+    ) -> Generator[RegionPreview | IPR | None, None, None]:
+        """Restore a region of a plane, ever better.
+
+        Between the looks comes the IPR of the plane, once; None is a step on the way.
+        """
         values = read_plane(self.source, plane)
         part, known = inside(values, region), self.known_ipr(plane, options)
         if known is None or self._key(plane, known, options) not in self._restored:
             coarse = yield from self._coarse(plane, part, options, known)
             yield RegionPreview(plane, region, "coarse", part, coarse, known)
         ipr = known or (yield from self.ipr(plane, options))
+        yield ipr
         key = self._key(plane, ipr, options)
         if key not in self._restored and part.size < _NEAR_SHARE * values.size:
             near = yield from self._whole(plane, part, options, ipr)
@@ -198,7 +203,8 @@ class Previewer:
         """Restore fewer pixels, under an IPR of their own if none is known."""
         restorer, mapping = self._restorer(options), self.mapping(plane, options)
         started, (height, width) = time.perf_counter(), part.shape[1:]
-        few = thinned(mapping.to_model(part), *self._pace.coarse_shape(height, width))
+        pace = self.paces[ipr is None]
+        few = thinned(mapping.to_model(part), *pace.coarse_shape(height, width))
         config = self.model.config
         out = np.empty(
             (config.out_channels, *(config.scale * n for n in few.shape[1:])),
@@ -209,7 +215,7 @@ class Previewer:
             (features,) = yield from _silently(restorer.features([job_plane]))
             ipr = restorer.ipr_from(features, "a coarse look")
         yield from _silently(restorer.restore([restorer.job(job_plane, ipr)]))
-        self._pace.learn(few[0].size, time.perf_counter() - started)
+        pace.learn(few[0].size, time.perf_counter() - started)
         grown = enlarged(out, config.scale * height, config.scale * width)
         return mapping.from_model(grown, options.dtype(self.source.dtype))[0]
 

@@ -29,8 +29,8 @@ def run(steps: Generator[Any, None, Any]) -> Any:
             return end.value
 
 
-def looks(steps: Generator[RegionPreview | None, None, None]) -> list[RegionPreview]:
-    return [look for look in steps if look is not None]
+def looks(steps: Generator[Any, None, None]) -> list[RegionPreview]:
+    return [look for look in steps if isinstance(look, RegionPreview)]
 
 
 def test_a_region_ends_as_the_restored_stack_has_it(tiny: Model) -> None:
