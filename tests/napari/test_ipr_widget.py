@@ -15,7 +15,7 @@ import diffir_core as diffir
 from diffir_core.ipr_statistics import IPRStatistics
 from napari_diffir import _ipr_session
 
-_SECONDS = 60_000
+_SECONDS = 20_000
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,11 @@ def wait_for(qtbot: Any, condition: Any) -> None:
 
 
 def wait_for_ipr(qtbot: Any, widget: Any, source: str) -> None:
-    wait_for(qtbot, lambda: widget.state.ipr and widget.state.ipr.source == source)
+    # Of None, `waitUntil` would believe that it is fulfilled.
+    wait_for(
+        qtbot,
+        lambda: widget.state.ipr is not None and widget.state.ipr.source == source,
+    )
 
 
 def wait_for_exact(qtbot: Any, widget: Any) -> None:
