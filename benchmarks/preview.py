@@ -21,6 +21,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 import diffir_core as diffir
+from diffir_core.stacks.plane_iprs import PlaneIPRs
 from diffir_core.stacks.previewing import Previewer, RegionPreview
 
 
@@ -46,7 +47,7 @@ def looks(
     previewer: Previewer, region: tuple[int, int, int, int], seed: int
 ) -> list[Look]:
     """Preview once; another seed is another IPR, as if a control were moved."""
-    plane, options = previewer.plane_at((0, 0)), diffir.RestoreOptions(seed=seed)
+    plane, options = previewer.iprs.plane_at((0, 0)), diffir.RestoreOptions(seed=seed)
     started, found = time.perf_counter(), list[tuple[float, RegionPreview]]()
     for step in previewer.preview(plane, region, options):
         if isinstance(step, RegionPreview):
@@ -66,12 +67,13 @@ def measure(model: diffir.Model, side: int, plane_side: int, repeats: int) -> No
     start = (plane_side - side) // 2
     region = (start, start + side, start, start + side)
     runs: dict[str, list[list[Look]]] = {"unknown": [], "known": []}
-    previewer = Previewer(noisy_plane(plane_side), model, "YX")
+    image = noisy_plane(plane_side)
+    previewer = Previewer(PlaneIPRs(image, model, "YX"))
     looks(previewer, region, 10_000)  # Compiles, and learns the machine's pace.
     looks(previewer, region, 10_001)
     for number in range(repeats):
-        fresh = previewer.twin()
-        fresh._features, fresh.paces = {}, previewer.paces  # noqa: SLF001
+        fresh = Previewer(PlaneIPRs(image, model, "YX"))
+        fresh.paces = previewer.paces
         runs["unknown"].append(looks(fresh, region, number))
         runs["known"].append(looks(previewer, region, number))
     for name, each in runs.items():

@@ -13,38 +13,25 @@ A plane of many megapixels is not restored for a look: there it remains at `near
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.engine.planes import array_plane
-from diffir_core.engine.restorer import Restorer
-from diffir_core.intensity import IntensityMapping
 from diffir_core.ipr import IPR
-from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks._coarse import Pace, enlarged, thinned
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.planes import MappedPlane, readable_plane
-from diffir_core.stacks.preparing import (
-    by_channel,
-    check_dtype,
-    fit_mappings,
-    inside,
-    read_plane,
-    restorer_of_images,
-    sampled_planes,
-)
-from diffir_core.stacks.source import ArraySource
+from diffir_core.stacks.plane_iprs import PlaneIPRs, silently
+from diffir_core.stacks.planes import MappedPlane
+from diffir_core.stacks.preparing import inside
 
 Region = tuple[int, int, int, int]
 """(first row, row after the last, first column, column after the last)."""
 Exactness = Literal["coarse", "near", "exact"]
-Features = NDArray[np.float32]
-Result = TypeVar("Result")
 
 LARGEST_PLANE = 4096**2
 """Pixels of a plane beyond which it is not restored as a whole for a preview."""
@@ -67,71 +54,13 @@ class RegionPreview:
 
 
 class Previewer:
-    """One image under one model; not for several threads at a time, see `twin`."""
+    """Previews of the planes of an image, under the IPRs that it is restored with."""
 
-    def __init__(self, image: Any, model: Model, axes: str) -> None:
-        self.model, self._image, self._axes = model, image, axes
-        self.source = ArraySource(image, axes)
-        check_dtype(self.source.dtype)
-        self.planes = self.source.layout.planes(model.config.in_channels)
-        self._mappings: dict[Any, IntensityMapping] = {}
-        self._features: dict[Any, Features] = {}
+    def __init__(self, iprs: PlaneIPRs) -> None:
+        self.iprs = iprs
         self._restored: dict[Any, NDArray[Any]] = {}
-        self._made: tuple[RestoreOptions, Restorer] | None = None
         # With an IPR yet to be estimated, and without: one costs more.
         self.paces = {True: Pace(), False: Pace()}
-
-    def twin(self) -> Previewer:
-        """Give another for another thread; what is known of the image is shared."""
-        other = Previewer(self._image, self.model, self._axes)
-        other._mappings, other._features = self._mappings, self._features
-        return other
-
-    def plane_at(self, position: Sequence[int]) -> PlaneIndex:
-        """Give the plane through a point, one index for each axis of the image."""
-        for plane in self.planes:
-            pairs = zip(plane.selection, position, strict=True)
-            if all(i == j for i, j in pairs if isinstance(i, int)):
-                return plane
-        raise IndexError(f"no plane at {tuple(position)}")
-
-    def fellows(self, plane: PlaneIndex) -> list[PlaneIndex]:
-        """Give all planes of a plane's channel."""
-        return by_channel(self.planes)[plane.channel]
-
-    def mapping(self, plane: PlaneIndex, options: RestoreOptions) -> IntensityMapping:
-        """Give the intensity mapping of a plane's channel, as its restoration has."""
-        key = plane.channel, repr(options.intensity)
-        if key not in self._mappings:
-            fitted = fit_mappings(self.source, self.fellows(plane), options)
-            self._mappings[key] = fitted[plane.channel]
-        return self._mappings[key]
-
-    def ipr(
-        self, plane: PlaneIndex, options: RestoreOptions
-    ) -> Generator[None, None, IPR]:
-        """Estimate the IPR under which a plane is restored with these options."""
-        if options.ipr is not None:
-            return options.ipr
-        restorer, members = self._restorer(options), [plane]
-        if options.ipr_scope != "plane":
-            members = sampled_planes(self.fellows(plane))
-        features = []
-        for member in members:
-            one = yield from self._features_of(member, restorer)
-            features.append(one)
-        mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
-        return restorer.ipr_from(mean, _words(plane, len(members), options))
-
-    def known_ipr(self, plane: PlaneIndex, options: RestoreOptions) -> IPR | None:
-        """Give the IPR if no pixel must be looked at for it."""
-        steps = self.ipr(plane, options)
-        try:
-            next(steps)
-        except StopIteration as known:
-            return known.value  # type: ignore[no-any-return]
-        steps.close()
-        return None
 
     def preview(
         self, plane: PlaneIndex, region: Region, options: RestoreOptions
@@ -140,12 +69,12 @@ class Previewer:
 
         Between the looks comes the IPR of the plane, once; None is a step on the way.
         """
-        values = read_plane(self.source, plane)
-        part, known = inside(values, region), self.known_ipr(plane, options)
+        values = self.iprs.values(plane)
+        part, known = inside(values, region), self.iprs.known_ipr(plane, options)
         if known is None or self._key(plane, known, options) not in self._restored:
             coarse = yield from self._coarse(plane, part, options, known)
             yield RegionPreview(plane, region, "coarse", part, coarse, known)
-        ipr = known or (yield from self.ipr(plane, options))
+        ipr = known or (yield from self.iprs.ipr(plane, options))
         yield ipr
         key = self._key(plane, ipr, options)
         if key not in self._restored and part.size < _NEAR_SHARE * values.size:
@@ -171,27 +100,10 @@ class Previewer:
             self._restored.pop(next(iter(self._restored)))
 
     def _cut_out(self, key: Any, region: Region) -> NDArray[Any]:
-        top, bottom, left, right = (self.model.config.scale * edge for edge in region)
+        top, bottom, left, right = (
+            self.iprs.model.config.scale * edge for edge in region
+        )
         return inside(self._restored[key], (top, bottom, left, right))
-
-    def _restorer(self, options: RestoreOptions) -> Restorer:
-        if self._made is None or self._made[0] != options:
-            self._made = options, restorer_of_images(self.model, options)
-        return self._made[1]
-
-    def _features_of(
-        self, plane: PlaneIndex, restorer: Restorer
-    ) -> Generator[None, None, Features]:
-        """Give CPEN's features of a plane, or of the options' region of it."""
-        options = restorer.options
-        mapping = self.mapping(plane, options)
-        key = (plane.position, options.region, mapping)
-        if key not in self._features:
-            values = inside(read_plane(self.source, plane), options.region)
-            tiles = readable_plane(values, mapping, self.model.config)
-            (found,) = yield from _silently(restorer.features([tiles]))
-            self._features[key] = found
-        return self._features[key]
 
     def _coarse(
         self,
@@ -201,23 +113,26 @@ class Previewer:
         ipr: IPR | None,
     ) -> Generator[None, None, NDArray[Any]]:
         """Restore fewer pixels, under an IPR of their own if none is known."""
-        restorer, mapping = self._restorer(options), self.mapping(plane, options)
+        restorer, mapping = (
+            self.iprs.restorer(options),
+            self.iprs.mapping(plane, options),
+        )
         started, (height, width) = time.perf_counter(), part.shape[1:]
         pace = self.paces[ipr is None]
         few = thinned(mapping.to_model(part), *pace.coarse_shape(height, width))
-        config = self.model.config
+        config = self.iprs.model.config
         out = np.empty(
             (config.out_channels, *(config.scale * n for n in few.shape[1:])),
             np.float32,
         )
         job_plane = array_plane(few, config, out)
         if ipr is None:
-            (features,) = yield from _silently(restorer.features([job_plane]))
+            (features,) = yield from silently(restorer.features([job_plane]))
             ipr = restorer.ipr_from(features, "a coarse look")
-        yield from _silently(restorer.restore([restorer.job(job_plane, ipr)]))
+        yield from silently(restorer.restore([restorer.job(job_plane, ipr)]))
         pace.learn(few[0].size, time.perf_counter() - started)
         grown = enlarged(out, config.scale * height, config.scale * width)
-        return mapping.from_model(grown, options.dtype(self.source.dtype))[0]
+        return mapping.from_model(grown, options.dtype(self.iprs.source.dtype))[0]
 
     def _whole(
         self,
@@ -227,32 +142,11 @@ class Previewer:
         ipr: IPR,
     ) -> Generator[None, None, NDArray[Any]]:
         """Restore values (channels, Y, X) at full resolution, as an image."""
-        restorer, dtype = self._restorer(options), options.dtype(self.source.dtype)
-        mapping = self.mapping(plane, options)
-        mapped = MappedPlane(values, mapping, self.model.config, dtype)
-        yield from _silently(restorer.restore([restorer.job(mapped.plane, ipr)]))
+        restorer, dtype = (
+            self.iprs.restorer(options),
+            options.dtype(self.iprs.source.dtype),
+        )
+        mapping = self.iprs.mapping(plane, options)
+        mapped = MappedPlane(values, mapping, self.iprs.model.config, dtype)
+        yield from silently(restorer.restore([restorer.job(mapped.plane, ipr)]))
         return mapped.restored
-
-
-def _words(plane: PlaneIndex, count: int, options: RestoreOptions) -> str:
-    """Say what an IPR was estimated from."""
-    if options.ipr_scope == "plane":
-        where = ", ".join(f"{axis}={i}" for axis, i in plane.position)
-        return where or "the image"
-    region = f", region {options.region}" if options.region else ""
-    return f"{count} plane{'s' if count > 1 else ''}{region}"
-
-
-def _silently(
-    steps: Generator[float, None, Result],
-) -> Generator[None, None, Result]:
-    """Go through steps of work without what they tell of their progress."""
-    try:
-        while True:
-            try:
-                next(steps)
-            except StopIteration as finished:
-                return finished.value  # type: ignore[no-any-return]
-            yield None
-    finally:
-        steps.close()

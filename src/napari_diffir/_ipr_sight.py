@@ -41,6 +41,22 @@ def sight_of(viewer: napari.Viewer, layer: Image, axes: str) -> Sight | None:
     return Sight(tuple(position), _region(layer, shape, axes))
 
 
+def world_point(
+    viewer: napari.Viewer,
+    layer: Image,
+    axes: str,
+    position: tuple[tuple[str, int], ...],
+) -> dict[int, float]:
+    """Give where the viewer's sliders stand for a plane, by number of the slider."""
+    here = list(layer.world_to_data(viewer.dims.point))
+    for axis, index in position:
+        here[axes.index(axis)] = index
+    world = layer.data_to_world(here)
+    offset = viewer.dims.ndim - layer.ndim
+    numbers = [axes.index(axis) for axis, _ in position]
+    return {offset + number: float(world[number]) for number in numbers}
+
+
 def _region(layer: Image, shape: tuple[int, ...], axes: str) -> Region:
     """Give the rows and columns on the screen; all of them if it was never drawn."""
     corners = np.asarray(layer.corner_pixels, float)

@@ -88,6 +88,8 @@ class IPRState:
     can_redo: bool = False
     ipr: IPR | None = None
     """Under which the plane in sight is restored."""
+    ipr_is_current: bool = False
+    """Whether it is that of what is chosen and in sight now."""
     distance: float | None = None
     plane_map: PlaneMap | None = None
     progress: float | None = None

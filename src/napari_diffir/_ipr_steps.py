@@ -13,6 +13,7 @@ from napari_diffir._ipr_state import ImageChoice, PlaneMap, Sight, Spread
 
 if TYPE_CHECKING:
     from diffir_core.model import Model
+    from diffir_core.stacks.plane_iprs import PlaneIPRs
     from diffir_core.stacks.previewing import Previewer
     from diffir_core.stacks.sampling import SampleKind
     from napari_diffir._scripting import RestoreResult
@@ -60,7 +61,8 @@ class Studio:
         self._lock = threading.Lock()
         self._models: dict[str, Model] = {}
         self._image: ImageChoice | None = None
-        self._previewers: dict[str, Previewer] = {}
+        self._previewer: Previewer | None = None
+        self._twin: PlaneIPRs | None = None
 
     def model(self, name: str) -> Model:
         """Give a model; the last one stays loaded."""
@@ -69,32 +71,35 @@ class Studio:
         with self._lock:
             if name not in self._models:
                 self._models = {name: load_model(name)}
-                self._previewers = {}
+                self._previewer = self._twin = None
             return self._models[name]
 
     def loaded(self, name: str) -> Model | None:
         """Give a model if it is loaded."""
         return self._models.get(name)
 
-    def previewer(self, order: Order, lane: str) -> Previewer:
-        """Give the previewer of an image; each lane has one of its own."""
+    def previewer(self, order: Order) -> Previewer:
+        """Give the previewer of an image."""
+        from diffir_core.stacks.plane_iprs import PlaneIPRs
         from diffir_core.stacks.previewing import Previewer
 
         image, model = order.image, self.model(order.model_name)
         with self._lock:
-            if not image.is_same(self._image):
-                self._image, self._previewers = image, {}
-            if lane not in self._previewers:
-                others = list(self._previewers.values())
-                new = others[0].twin() if others else None
-                new = new or Previewer(image.data, model, image.axes)
-                self._previewers[lane] = new
-            return self._previewers[lane]
+            if self._previewer is None or not image.is_same(self._image):
+                iprs = PlaneIPRs(image.data, model, image.axes)
+                self._image, self._twin = image, iprs.twin()
+                self._previewer = Previewer(iprs)
+            return self._previewer
+
+    def iprs(self, order: Order) -> PlaneIPRs:
+        """Give the IPRs of an image to those who work beside the previews."""
+        self.previewer(order)
+        return self._twin  # type: ignore[return-value]
 
     def forget_image(self) -> None:
         """Let the pixels go; the model stays."""
         with self._lock:
-            self._image, self._previewers = None, {}
+            self._image = self._previewer = self._twin = None
 
 
 def look_steps(studio: Studio, order: Order) -> Generator[Any, None, None]:
@@ -104,10 +109,10 @@ def look_steps(studio: Studio, order: Order) -> Generator[Any, None, None]:
     if order.sight is None:
         return
     options = order.choice.options(model)
-    previewer = studio.previewer(order, "look")
-    plane = previewer.plane_at(order.sight.position)
+    previewer = studio.previewer(order)
+    plane = previewer.iprs.plane_at(order.sight.position)
     if not order.is_live:
-        yield _found((yield from previewer.ipr(plane, options)), model)
+        yield _found((yield from previewer.iprs.ipr(plane, options)), model)
         return
     for look in previewer.preview(plane, order.sight.region, options):
         yield _found(look, model) if isinstance(look, IPR) else look
@@ -124,13 +129,14 @@ def map_steps(studio: Studio, order: Order) -> Generator[Any, None, None]:
     from diffir_core.ipr_map import ipr_map
     from diffir_core.options import RestoreOptions
 
-    previewer = studio.previewer(order, "long")
-    position = order.sight.position if order.sight else previewer.planes[0].selection
-    planes = previewer.fellows(previewer.plane_at([*position]))  # type: ignore[list-item]
+    estimator = studio.iprs(order)
+    first = estimator.planes[0]
+    here = estimator.plane_at(order.sight.position) if order.sight else first
+    planes = estimator.fellows(here)
     options = RestoreOptions(seed=order.choice.seed, steps=order.choice.steps)
     iprs = []
     for plane in planes:
-        one = yield from previewer.ipr(plane, options)
+        one = yield from estimator.ipr(plane, options)
         iprs.append(one)
         yield Share(len(iprs) / len(planes))
     yield PlaneMap(tuple(plane.position for plane in planes), ipr_map(iprs))
@@ -141,17 +147,17 @@ def spread_steps(
 ) -> Generator[Any, None, None]:
     """Yield shares, and at last the deviation of the region in sight."""
     from diffir_core.options import RestoreOptions
-    from diffir_core.stacks.preparing import inside, read_plane
+    from diffir_core.stacks.preparing import inside
     from diffir_core.stacks.sampling import restore_samples_steps
 
     if order.sight is None:
         return
-    previewer, choice = studio.previewer(order, "long"), order.choice
-    plane = previewer.plane_at(order.sight.position)
-    part = inside(read_plane(previewer.source, plane), order.sight.region)
+    estimator, choice = studio.iprs(order), order.choice
+    plane = estimator.plane_at(order.sight.position)
+    part = inside(estimator.values(plane), order.sight.region)
     work = restore_samples_steps(
         part if len(part) > 1 else part[0],
-        previewer.model,
+        estimator.model,
         axes="CYX" if len(part) > 1 else "YX",
         samples=samples,
         seed=choice.seed,

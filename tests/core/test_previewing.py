@@ -14,6 +14,7 @@ from diffir_core.ipr_map import ipr_map
 from diffir_core.model import Model
 from diffir_core.stacks import previewing
 from diffir_core.stacks._coarse import Pace, enlarged, thinned
+from diffir_core.stacks.plane_iprs import PlaneIPRs
 from diffir_core.stacks.previewing import Previewer, RegionPreview
 
 
@@ -35,8 +36,9 @@ def looks(steps: Generator[Any, None, None]) -> list[RegionPreview]:
 
 def test_a_region_ends_as_the_restored_stack_has_it(tiny: Model) -> None:
     stack = stack_of(3, 72, 96)
-    previewer, options = Previewer(stack, tiny, "ZYX"), diffir.RestoreOptions()
-    plane, region = previewer.plane_at((1, 5, 7)), (10, 30, 20, 60)
+    iprs, options = PlaneIPRs(stack, tiny, "ZYX"), diffir.RestoreOptions()
+    previewer = Previewer(iprs)
+    plane, region = iprs.plane_at((1, 5, 7)), (10, 30, 20, 60)
     found = looks(previewer.preview(plane, region, options))
     assert [look.exactness for look in found] == ["coarse", "near", "exact"]
     whole = diffir.restore(stack, tiny, axes="ZYX")
@@ -55,19 +57,19 @@ def test_iprs_are_those_of_the_restoration(tiny: Model, scope: str) -> None:
     options = diffir.RestoreOptions.parse(
         dict(ipr_scope=scope, region=region, seed=3, steps=2)
     )
-    previewer = Previewer(stack, tiny, "ZYX")
-    plane = previewer.plane_at((2, 0, 0))
-    assert previewer.known_ipr(plane, options) is None
-    own = run(previewer.ipr(plane, options))
+    iprs = PlaneIPRs(stack, tiny, "ZYX")
+    plane = iprs.plane_at((2, 0, 0))
+    assert iprs.known_ipr(plane, options) is None
+    own = run(iprs.ipr(plane, options))
     if scope == "plane":
-        iprs = diffir.extract_iprs(
+        each = diffir.extract_iprs(
             stack, tiny, axes="ZYX", along="Z", seed=3, options=options
         )
-        expected = iprs[2]
+        expected = each[2]
     else:
         expected = diffir.extract_ipr(stack, tiny, axes="ZYX", seed=3, options=options)
     assert np.array_equal(own.vector, expected.vector)
-    known = previewer.twin().known_ipr(plane, options)
+    known = iprs.twin().known_ipr(plane, options)
     assert known is not None
     assert np.array_equal(known.vector, own.vector)
 
@@ -76,8 +78,9 @@ def test_a_plane_too_large_for_a_look_stays_near(
     tiny: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(previewing, "LARGEST_PLANE", 1000)
-    previewer = Previewer(stack_of(64, 64), tiny, "YX")
-    plane, options = previewer.plane_at((0, 0)), diffir.RestoreOptions()
+    iprs = PlaneIPRs(stack_of(64, 64), tiny, "YX")
+    previewer = Previewer(iprs)
+    plane, options = iprs.plane_at((0, 0)), diffir.RestoreOptions()
     found = looks(previewer.preview(plane, (0, 24, 0, 24), options))
     assert [look.exactness for look in found] == ["coarse", "near"]
 

@@ -103,9 +103,9 @@ def test_the_sample_shows_the_ipr_that_restores_each_plane(
     for index in (3, 11):
         viewer.dims.set_current_step(0, index)
         wait_for_ipr(qtbot, widget, f"Z={index}")
-        assert np.array_equal(widget.plot.values, iprs[index].vector)
+        assert np.array_equal(widget.view.plot.values, iprs[index].vector)
         assert np.array_equal(widget.state.ipr.chain, iprs[index].chain)
-        assert f"Z={index}" in widget.caption.text()
+        assert f"Z={index}" in widget.view.caption.text()
 
 
 def test_the_live_preview_ends_as_the_restored_stack(
@@ -208,16 +208,16 @@ def test_strength_is_undone_and_redone(
     for position in (18, 14, 10):
         steer.strength.slider.setValue(position)
     half = diffir.steer(own, model, 0.5).vector
-    wait_for(qtbot, lambda: np.array_equal(widget.plot.values, half))
+    wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, half))
     steer.undo_button.click()
-    wait_for(qtbot, lambda: np.array_equal(widget.plot.values, own.vector))
+    wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, own.vector))
     assert steer.strength.value == 1.0
     assert not steer.undo_button.isEnabled()
     steer.redo_button.click()
-    wait_for(qtbot, lambda: np.array_equal(widget.plot.values, half))
-    assert widget._session.options().strength == 0.5
+    wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, half))
+    assert widget._session.choosing.options().strength == 0.5
     steer.reset_button.click()
-    assert widget._session.options() == diffir.RestoreOptions()
+    assert widget._session.choosing.options() == diffir.RestoreOptions()
 
 
 def test_without_statistics_strength_says_why_it_is_off(
@@ -247,15 +247,15 @@ def test_slots_are_blended_exported_and_imported(
     widget.slots.keep_b_button.click()
     widget.slots.weight.slider.setValue(15)
     expected = diffir.blend(first, second, 0.3).vector
-    wait_for(qtbot, lambda: np.array_equal(widget.plot.values, expected))
+    wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, expected))
     path = tmp_path / "one.ipr.json"
-    widget._session.save(path)
+    widget._session.choosing.save(path)
     assert np.array_equal(diffir.IPR.load(path).vector, expected)
     widget.steer.reset_button.click()
     wait_for_ipr(qtbot, widget, "Z=1")
-    widget._session.load(path, "b")
-    wait_for(qtbot, lambda: np.array_equal(widget.plot.values, expected))
-    widget._session.save_options(tmp_path / "options.yaml")
+    widget._session.choosing.load(path, "b")
+    wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, expected))
+    widget._session.choosing.save_options(tmp_path / "options.yaml")
     options = diffir.RestoreOptions.from_yaml(tmp_path / "options.yaml")
     assert options.ipr is not None
     assert np.array_equal(options.ipr.vector, expected)
@@ -267,7 +267,9 @@ def test_an_ipr_of_another_model_is_refused_in_one_sentence(
     add_stack(viewer, stack_of(32, 32))
     widget = open_widget(viewer, tiny_model)
     diffir.IPR(np.zeros(256, np.float32), "other").save(tmp_path / "x.ipr.json")
-    widget.slots._try(lambda: widget._session.load(tmp_path / "x.ipr.json", "a"))
+    widget.slots._try(
+        lambda: widget._session.choosing.load(tmp_path / "x.ipr.json", "a")
+    )
     assert "another model" in widget.status.text()
     assert widget.state.choice.a is None
 
@@ -283,10 +285,10 @@ def test_one_ipr_restores_the_whole_stack(
     wait_for_ipr(qtbot, widget, "Z=2")
     wait_for(qtbot, lambda: not widget._session.is_busy)
     ipr = widget.state.ipr
-    widget.whole_button.click()
+    widget.actions_box.whole_button.click()
     assert "Z=2" in widget.status.text()
     with qtbot.waitSignal(viewer.layers.events.inserted, timeout=_SECONDS):
-        widget.restore_button.click()
+        widget.actions_box.restore_button.click()
     options = diffir.RestoreOptions(ipr=ipr)
     expected = diffir.restore(stack, model, axes="ZYX", options=options)
     result = viewer.layers["stack restored"]
@@ -358,11 +360,16 @@ def test_widgets_agree_and_a_closed_one_comes_back_as_it_was(
     two.source.layer_box.setCurrentText("stack")
     assert one.source.layer.name == "stack"
     wait_for(qtbot, lambda: two.state.ipr is not None)
-    assert one.plot.values is two.plot.values
+    assert one.view.plot.values is two.view.plot.values
+    one.look.live_check.click()
+    wait_for_exact(qtbot, two)
+    assert two.look.live_check.isChecked()
+    assert len(viewer.layers) == 3
     two.close()
     viewer.window.remove_dock_widget(one)
     assert one._has_left
     wait_for(qtbot, lambda: not one._session.is_busy)
+    assert [layer.name for layer in viewer.layers] == ["stack", "other"]
     three = open_widget(viewer, tiny_model)
     assert three.steer.seed_box.value() == 7
     three.steer.undo_button.click()
@@ -399,7 +406,79 @@ def test_choices_can_be_copied(viewer: Any, qtbot: Any, tiny_model: Path) -> Non
     add_stack(viewer, stack_of(2, 32, 32))
     widget = open_widget(viewer, tiny_model)
     widget.steer.seed_box.setValue(3)
-    widget.python_button.click()
+    widget.actions_box.python_button.click()
     assert "RestoreOptions(seed=3)" in QGuiApplication.clipboard().text()
-    widget.command_button.click()
+    widget.actions_box.command_button.click()
     assert "--seed 3" in QGuiApplication.clipboard().text()
+
+
+def test_in_3d_there_is_no_preview_and_the_widget_says_so(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    add_stack(viewer, stack_of(4, 32, 32))
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    viewer.dims.ndisplay = 3
+    wait_for(qtbot, lambda: widget.state.sight is None)
+    assert "2-D" in widget.look.status.text()
+    assert [layer.name for layer in viewer.layers] == ["stack"]
+    viewer.dims.ndisplay = 2
+    wait_for_exact(qtbot, widget)
+
+
+def test_the_finest_level_of_a_multiscale_layer_is_previewed(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    fine = stack_of(96, 128)
+    viewer.add_image(
+        [fine, fine[::2, ::2]],
+        multiscale=True,
+        name="levels",
+        axis_labels=("y", "x"),
+        contrast_limits=(0, 200),
+    )
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    whole = diffir.restore(fine, diffir.load_model(tiny_model), axes="YX")
+    top, bottom, left, right = widget.state.preview.region
+    preview = viewer.layers["DiffIR preview"]
+    assert np.array_equal(preview.data, whole[top:bottom, left:right])
+    assert np.allclose(preview.translate, (top, left))
+
+
+def test_pixels_that_are_no_numbers_are_explained(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    image = np.ones((32, 32), np.float32)
+    image[3, 4] = np.nan
+    viewer.add_image(image, name="holes", contrast_limits=(0, 1))
+    widget = open_widget(viewer, tiny_model)
+    wait_for(qtbot, lambda: "1 NaN" in widget.status.text())
+    viewer.layers["holes"].data = np.ones((32, 32), np.float32)
+    viewer.dims.ndisplay = 3
+    viewer.dims.ndisplay = 2
+    wait_for(qtbot, lambda: widget.state.ipr is not None)
+    assert widget.status.text() == ""
+
+
+def test_a_newer_wish_replaces_those_before(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack = stack_of(96, 96)
+    add_stack(viewer, stack)
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    seen: list[int] = []
+    widget.state.events.ipr.connect(lambda ipr: seen.append(ipr.seed if ipr else -1))
+    for seed in range(1, 40):
+        widget.steer.seed_box.setValue(seed)
+    wait_for(qtbot, lambda: bool(seen) and seen[-1] == 39)
+    wait_for_exact(qtbot, widget)
+    assert len(seen) < 5
+    options = diffir.RestoreOptions(seed=39)
+    model = diffir.load_model(tiny_model)
+    whole = diffir.restore(stack, model, axes="YX", options=options)
+    assert np.array_equal(viewer.layers["DiffIR preview"].data, whole)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from psygnal import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLineEdit, QWidget
 
 from diffir_core.errors import DiffIRError
-from diffir_core.models import shipped_models
+from diffir_core.models import DEFAULT_MODEL, shipped_models
 from diffir_core.stacks.axes import check_axes
 from napari_diffir._ipr_layers import is_drawn
 from napari_diffir._ipr_sight import image_of
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import napari
 
     from napari_diffir._ipr_state import ImageChoice
+
+
+_FROM_FILE = "From a file…"
 
 
 class IPRSource(QWidget):
@@ -39,6 +42,8 @@ class IPRSource(QWidget):
         )
         for name in shipped_models():
             self.model_box.addItem(name, name)
+        self.model_box.addItem(_FROM_FILE, None)
+        self.model_box.setToolTip("A shipped model, or weights of your own.")
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Layer", self.layer_box)
@@ -54,7 +59,7 @@ class IPRSource(QWidget):
         events.removed.connect(self._refresh)
         self.layer_box.currentIndexChanged.connect(self._take_layer)
         self.axes_edit.textChanged.connect(lambda _: self._tell())
-        self.model_box.currentIndexChanged.connect(lambda _: self._tell())
+        self.model_box.currentIndexChanged.connect(self._take_model)
 
     def leave(self) -> None:
         """Stop listening to the viewer."""
@@ -75,7 +80,7 @@ class IPRSource(QWidget):
     @property
     def model(self) -> str:
         """A shipped model's name, or the path of a weights file."""
-        return str(self.model_box.currentData())
+        return str(self.model_box.currentData() or DEFAULT_MODEL)
 
     @property
     def image(self) -> ImageChoice | None:
@@ -93,6 +98,18 @@ class IPRSource(QWidget):
         except DiffIRError as error:
             return str(error)
         return ""
+
+    def _take_model(self, index: int) -> None:
+        if self.model_box.itemText(index) != _FROM_FILE:
+            self._tell()
+            return
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Choose a model", "", "Models (*.safetensors *.pth *.pt *.ckpt)"
+        )
+        if name:
+            self.add_model(Path(name))
+        else:
+            self.model_box.setCurrentIndex(0)
 
     def add_model(self, path: Path, name: str | None = None) -> None:
         """Offer a weights file, by a name of its own if need be, and choose it."""

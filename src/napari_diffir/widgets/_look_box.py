@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGroupBox
 
 from napari_diffir.widgets._parts import NumberSlider, small_label
+from napari_diffir.widgets._source_box import narrow
 
 if TYPE_CHECKING:
     from napari_diffir._ipr_session import IPRSession
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 _VIEWS = {
     "restored": "restored",
     "swipe": "swipe: original | restored",
-    "beside": "side by side, the middle twice",
-    "difference": "difference: restored minus original",
+    "beside": "side by side",
+    "difference": "restored minus original",
 }
 _EXACTNESS = {
     "coarse": "Approximate: a coarse look; the rest is on its way.",
@@ -33,11 +34,14 @@ class LookBox(QGroupBox):
         self._session, self._state = session, session.state
         self.live_check = QCheckBox("&Live: restore what is in view")
         self.live_check.setToolTip("Pan, zoom, change planes: the preview follows.")
-        self.view_box, self.status = QComboBox(), small_label()
+        self.view_box, self.status = narrow(QComboBox()), small_label()
         for view, words in _VIEWS.items():
             self.view_box.addItem(words, view)
         self.divider = NumberSlider(
             _DIVIDER_STEPS, lambda i: i / _DIVIDER_STEPS, "{:.0%}"
+        )
+        self.view_box.setToolTip(
+            "Side by side shows the middle of the view twice: as it is, and restored."
         )
         self.divider.setToolTip("Where the swipe view changes from one to the other.")
         form = QFormLayout(self)

@@ -51,7 +51,7 @@ class MapPlot(QWidget):
         xy = self._map.layout.coordinates
         middle = (xy.min(axis=0) + xy.max(axis=0)) / 2
         sizes = np.maximum(np.ptp(xy, axis=0), 1e-9)
-        room = (self.width() - 2 * _MARGIN_PIXELS, self.height() - 3 * _MARGIN_PIXELS)
+        room = (self.width() - 2 * _MARGIN_PIXELS, self.height() - 4 * _MARGIN_PIXELS)
         scale = min(room / sizes)
         off = (xy - middle) * (scale, -scale)
         centre = self.width() / 2, (self.height() - _MARGIN_PIXELS) / 2
@@ -104,13 +104,12 @@ class MapPlot(QWidget):
         point: QPointF,
         text: QColor,
     ) -> None:
-        """Write where a plane is beside its point, on the side that has room."""
+        """Write where a plane is above its point, inside the frame."""
         words = where(plane_map.positions[index])
         width = painter.fontMetrics().horizontalAdvance(words)
-        is_right = point.x() + 11 + width < self.width()
-        left = point.x() + 11 if is_right else point.x() - 11 - width
+        left = min(max(4.0, point.x() - width / 2), self.width() - width - 4)
         painter.setPen(text)
-        painter.drawText(QPointF(left, point.y() + 4), words)
+        painter.drawText(QPointF(left, point.y() - _RING_PIXELS - 3), words)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Tell which plane was clicked."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QTimer
 
 if TYPE_CHECKING:
     import napari
@@ -18,9 +18,9 @@ class SightWatcher:
 
     changed = Signal()
 
-    def __init__(self, viewer: napari.Viewer, parent: QObject) -> None:
+    def __init__(self, viewer: napari.Viewer) -> None:
         self._viewer = viewer
-        self._timer = QTimer(parent)
+        self._timer = QTimer()  # No child of a widget: it is stopped when that is gone.
         self._timer.setSingleShot(True)
         self._timer.setInterval(_QUIET_MILLISECONDS)
         self._timer.timeout.connect(self.changed.emit)

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from diffir_core.errors import DiffIRError
 from napari_diffir.widgets._parts import NumberSlider, button, small_label
+from napari_diffir.widgets._source_box import narrow
 
 if TYPE_CHECKING:
     from napari_diffir._ipr_session import IPRSession
@@ -38,7 +39,7 @@ class SlotsBox(QWidget):
         self.show_all()
 
     def _build(self) -> None:
-        self.use_box = QComboBox()
+        self.use_box = narrow(QComboBox())
         self.use_box.addItem("the image's own IPR", "own")
         self.use_box.addItem("A and B, blended", "slots")
         self.labels = {slot: small_label() for slot in "ab"}
@@ -61,13 +62,13 @@ class SlotsBox(QWidget):
         form.addRow(self.save_button)
         self.use_box.activated.connect(self._choose_use)
         self.weight.slider.valueChanged.connect(self._choose_weight)
-        self.weight.slider.sliderReleased.connect(self._session.seal)
+        self.weight.slider.sliderReleased.connect(self._session.choosing.seal)
 
     def _slot_buttons(self, slot: str) -> QWidget:
         keep = button(
             f"&Keep as {slot.upper()}" if slot == "a" else "Keep as &B",
             f"Put the IPR of the plane in view into slot {slot.upper()}.",
-            lambda: self._try(lambda: self._session.keep(slot)),
+            lambda: self._try(lambda: self._session.choosing.keep(slot)),
         )
         load = button(
             "Import…",
@@ -94,22 +95,24 @@ class SlotsBox(QWidget):
             self._state.message = str(error)
 
     def _choose_use(self, index: int) -> None:
-        self._session.choose(use=self.use_box.itemData(index))
+        self._session.choosing.choose(use=self.use_box.itemData(index))
 
     def _choose_weight(self, position: int) -> None:
         if not self._is_showing:
-            self._session.choose("weight", use="slots", weight=self.weight.value)
+            self._session.choosing.choose(
+                "weight", use="slots", weight=self.weight.value
+            )
 
     def _choose_file(self, slot: str) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "Import an IPR", "", _FILES)
         if name:
-            self._try(lambda: self._session.load(Path(name), slot))
+            self._try(lambda: self._session.choosing.load(Path(name), slot))
 
     def _choose_target(self) -> None:
         suggested = "chosen.ipr.json"
         name, _ = QFileDialog.getSaveFileName(self, "Export", suggested, _FILES)
         if name:
-            self._try(lambda: self._session.save(Path(name)))
+            self._try(lambda: self._session.choosing.save(Path(name)))
 
     def show_all(self) -> None:
         """Show what was chosen; this is no choice itself."""

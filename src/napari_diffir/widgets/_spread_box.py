@@ -8,15 +8,16 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QSpinBox, QWidge
 
 from diffir_core.errors import DiffIRError
 from napari_diffir.widgets._parts import NumberSlider, button, small_label
+from napari_diffir.widgets._source_box import narrow
 
 if TYPE_CHECKING:
     from napari_diffir._ipr_session import IPRSession
 
 _KINDS = {
-    "noise": "noise drawn anew (calibrated best)",
+    "noise": "noise, drawn anew",
     "symmetries": "flips and rotations",
-    "seeds": "other seeds (says little)",
-    "ipr": "errors of the IPR's estimate",
+    "seeds": "other seeds",
+    "ipr": "errors of the IPR",
 }
 _NEEDS_STATISTICS = "ipr"
 _SHARE_STEPS = 50
@@ -33,15 +34,20 @@ class SpreadBox(QWidget):
     def __init__(self, session: IPRSession) -> None:
         super().__init__()
         self._session, self._state = session, session.state
-        self.kind_box, self.samples_box = QComboBox(), QSpinBox()
+        self.kind_box, self.samples_box = narrow(QComboBox()), QSpinBox()
         for kind, words in _KINDS.items():
             self.kind_box.addItem(words, kind)
+        self.kind_box.setToolTip(
+            "Noise has about the right size; seeds hardly change anything."
+        )
         self.samples_box.setRange(2, 8)
         self.samples_box.setValue(6)
         self.share = NumberSlider(_SHARE_STEPS, lambda i: i / 100, "{:.0%}")
         self.share.setToolTip("How many of the pixels are masked: the least sure ones.")
         self.measure_button = button(
-            "Meas&ure the region in view", "Adds a layer and a mask.", self._measure
+            "Meas&ure",
+            "Restore the region in view several times; adds a layer and a mask.",
+            self._measure,
         )
         self.hide_button = button("Remove", "Take both layers away.", self._hide)
         row = QHBoxLayout()

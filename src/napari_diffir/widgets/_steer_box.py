@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QSpinBox, QWidget
 
 from napari_diffir.widgets._parts import NumberSlider, button
+from napari_diffir.widgets._source_box import narrow
 
 if TYPE_CHECKING:
     from napari_diffir._ipr_session import IPRSession
@@ -34,7 +35,7 @@ class SteerBox(QWidget):
         self.show_all()
 
     def _build(self) -> None:
-        self.scope_box = QComboBox()
+        self.scope_box = narrow(QComboBox())
         self.scope_box.addItem("each plane", "plane")
         self.scope_box.addItem("the whole stack", "stack")
         self.scope_box.addItem("the region now in view", "region")
@@ -72,7 +73,7 @@ class SteerBox(QWidget):
         self.strength.slider.valueChanged.connect(
             lambda _: self._choose("strength", self.strength.value)
         )
-        self.strength.slider.sliderReleased.connect(self._session.seal)
+        self.strength.slider.sliderReleased.connect(self._session.choosing.seal)
         for name in ("choice", "model_ready", "can_undo", "can_redo"):
             getattr(self._state.events, name).connect(self.show_all)
 
@@ -84,7 +85,7 @@ class SteerBox(QWidget):
     def _choose(self, field: str, value: Any) -> None:
         if not self._is_showing:
             changes = {field: value}
-            self._session.choose(field, **changes)
+            self._session.choosing.choose(field, **changes)
 
     def _choose_scope(self, index: int) -> None:
         scope, sight = self.scope_box.itemData(index), self._state.sight
@@ -93,19 +94,19 @@ class SteerBox(QWidget):
             self._state.message = "Show the layer in 2-D first, to take its region."
             self.show_all()
             return
-        self._session.choose(scope=scope, region=region, use="own")
+        self._session.choosing.choose(scope=scope, region=region, use="own")
 
     def _choose_steps(self, steps: int) -> None:
         self._choose("steps", None if steps == self._state.timesteps else steps)
 
     def _undo(self) -> None:
-        self._session.undo()
+        self._session.choosing.undo()
 
     def _redo(self) -> None:
-        self._session.redo()
+        self._session.choosing.redo()
 
     def _reset(self) -> None:
-        self._session.reset()
+        self._session.choosing.reset()
 
     def show_all(self) -> None:
         """Show what was chosen; this is no choice itself."""
