@@ -1,11 +1,17 @@
-"""Measure how soon the live preview shows something, and when it is exact.
+r"""Measure how soon the live preview shows something, and when it is exact.
 
     python benchmarks/preview.py [--model fluo-denoise] [--side 512] [--repeats 9]
+    xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX" \\
+        python benchmarks/preview.py --viewer
 
 A region of side x side of a plane that is no larger, and of one twice as large; each
 with its IPR unknown (the plane was never looked at) and known (a slider was moved).
 Seconds are medians, with the longest in brackets; fidelity is the PSNR of each look
 against the last one, which is what the restoration gives.
+
+With --viewer, napari shows the plane and the seed is changed in the IPR controls: how
+long until the first preview is drawn, and the longest time for which the event loop did
+not turn meanwhile.
 """
 
 from __future__ import annotations
@@ -73,7 +79,7 @@ def measure(model: diffir.Model, side: int, plane_side: int, repeats: int) -> No
     looks(previewer, region, 10_001)
     for number in range(repeats):
         fresh = Previewer(PlaneIPRs(image, model, "YX"))
-        fresh.paces = previewer.paces
+        fresh.pace = previewer.pace
         runs["unknown"].append(looks(fresh, region, number))
         runs["known"].append(looks(previewer, region, number))
     for name, each in runs.items():
@@ -88,16 +94,66 @@ def _cell(same: list[Look]) -> str:
     return text + ("" if np.isinf(worst) else f", {worst:.1f} dB")
 
 
+def measure_viewer(model: str, side: int, repeats: int) -> None:
+    """Change the seed in napari so often, and print how soon it is seen."""
+    import napari
+    from qtpy.QtCore import QEventLoop, QTimer
+
+    def spin(milliseconds: int) -> None:
+        loop = QEventLoop()
+        QTimer.singleShot(milliseconds, loop.quit)
+        loop.exec()
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1380, 860)
+    viewer.add_image(noisy_plane(side), name="plane", axis_labels=("y", "x"))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diffir", "IPR controls")
+    if model != "fluo-denoise":
+        widget.source.choose_model(model)
+    widget.look.live_check.click()
+    shown, turns = list[float](), [time.perf_counter()]
+    widget.state.events.preview.connect(lambda look: shown.append(time.perf_counter()))
+    pulse = QTimer()
+    pulse.timeout.connect(lambda: turns.append(time.perf_counter()))
+    spin(8000)  # Compiles, learns the machine's pace, ends exact.
+    first = []
+    pulse.start(5)
+    for seed in range(1, repeats + 1):
+        shown.clear()
+        started = time.perf_counter()
+        widget.steer.seed_box.setValue(seed)
+        while not shown:
+            spin(2)
+        first.append(shown[0] - started)
+        spin(500 if seed % 2 else 4000)  # Half of them cut a refinement short.
+    pulse.stop()
+    gaps = np.diff(turns[1:])
+    look = widget.state.preview
+    print(
+        f"\nin napari, region {widget.state.sight.region}, at last '{look.exactness}':"
+    )
+    print(
+        f"first preview {statistics.median(first):.2f} s (longest {max(first):.2f}); "
+        f"longest gap of the event loop {1000 * gaps.max():.0f} ms, "
+        f"99 % below {1000 * np.quantile(gaps, 0.99):.0f} ms"
+    )
+    viewer.close()
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="fluo-denoise")
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--viewer", action="store_true")
     chosen = parser.parse_args()
     model = diffir.load_model(chosen.model)
     load = os.getloadavg()[0]
     print(f"{torch.get_num_threads()} threads, load {load:.1f} at the start\n")
+    if chosen.viewer:
+        measure_viewer(chosen.model, chosen.side, chosen.repeats)
+        return
     print("| region | IPR | looks: seconds (longest), PSNR to the last |")
     print("|---|---|---|")
     for plane_side in (chosen.side, 2 * chosen.side):

@@ -15,6 +15,7 @@ TARGET_SECONDS = 0.2
 _FIRST_GUESS = 4.5e-6
 _NEWEST_SHARE = 0.5
 _LEAST_SIDE = 16
+_MIDDLE_SIDE = 96
 
 
 class Pace:
@@ -24,9 +25,10 @@ class Pace:
         self._seconds_a_pixel = seconds_a_pixel
 
     def learn(self, pixels: int, seconds: float) -> None:
-        """Take in how long so many pixels took; old news fade."""
+        """Take in how long so many pixels took: bad news at once, good ones slowly."""
         newest = seconds / pixels
-        self._seconds_a_pixel += _NEWEST_SHARE * (newest - self._seconds_a_pixel)
+        share = 1.0 if newest > self._seconds_a_pixel else _NEWEST_SHARE
+        self._seconds_a_pixel += share * (newest - self._seconds_a_pixel)
 
     def coarse_shape(self, height: int, width: int) -> tuple[int, int]:
         """Give the size, at most height x width, that can be restored in time."""
@@ -36,6 +38,13 @@ class Pace:
             min(size, max(_LEAST_SIDE, round(share * size))) for size in (height, width)
         )
         return rows, columns
+
+
+def middle(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the middle of (channels, y, x), enough for a first guess of its IPR."""
+    starts = [max(0, (size - _MIDDLE_SIDE) // 2) for size in values.shape[1:]]
+    rows, columns = (slice(start, start + _MIDDLE_SIDE) for start in starts)
+    return np.ascontiguousarray(values[:, rows, columns])
 
 
 def thinned(values: NDArray[np.float32], height: int, width: int) -> NDArray[Any]:

@@ -115,6 +115,7 @@ class PlaneIPRs:
         mapping = self.mapping(plane, options)
         key = (plane.position, options.region, mapping)
         if key not in self._features:
+            yield None  # Here `known_ipr` ends, before any work.
             values = inside(self.values(plane), options.region)
             tiles = readable_plane(values, mapping, self.model.config)
             (found,) = yield from silently(restorer.features([tiles]))

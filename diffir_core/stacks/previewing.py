@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from diffir_core.engine.planes import array_plane
 from diffir_core.ipr import IPR
 from diffir_core.options import RestoreOptions
-from diffir_core.stacks._coarse import Pace, enlarged, thinned
+from diffir_core.stacks._coarse import Pace, enlarged, middle, thinned
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.plane_iprs import PlaneIPRs, silently
 from diffir_core.stacks.planes import MappedPlane
@@ -59,8 +59,7 @@ class Previewer:
     def __init__(self, iprs: PlaneIPRs) -> None:
         self.iprs = iprs
         self._restored: dict[Any, NDArray[Any]] = {}
-        # With an IPR yet to be estimated, and without: one costs more.
-        self.paces = {True: Pace(), False: Pace()}
+        self.pace = Pace()
 
     def preview(
         self, plane: PlaneIndex, region: Region, options: RestoreOptions
@@ -112,27 +111,30 @@ class Previewer:
         options: RestoreOptions,
         ipr: IPR | None,
     ) -> Generator[None, None, NDArray[Any]]:
-        """Restore fewer pixels, under an IPR of their own if none is known."""
-        restorer, mapping = (
-            self.iprs.restorer(options),
-            self.iprs.mapping(plane, options),
-        )
+        """Restore fewer pixels, under a rough guess if their IPR is not known."""
         started, (height, width) = time.perf_counter(), part.shape[1:]
-        pace = self.paces[ipr is None]
-        few = thinned(mapping.to_model(part), *pace.coarse_shape(height, width))
-        config = self.iprs.model.config
-        out = np.empty(
-            (config.out_channels, *(config.scale * n for n in few.shape[1:])),
-            np.float32,
-        )
-        job_plane = array_plane(few, config, out)
-        if ipr is None:
-            (features,) = yield from silently(restorer.features([job_plane]))
-            ipr = restorer.ipr_from(features, "a coarse look")
-        yield from silently(restorer.restore([restorer.job(job_plane, ipr)]))
-        pace.learn(few[0].size, time.perf_counter() - started)
+        mapping, config = self.iprs.mapping(plane, options), self.iprs.model.config
+        values = mapping.to_model(part)
+        ipr = ipr or (yield from self._guess(values, options))
+        few = thinned(values, *self.pace.coarse_shape(height, width))
+        shape = (config.scale * few.shape[1], config.scale * few.shape[2])
+        out = np.empty((config.out_channels, *shape), np.float32)
+        restorer = self.iprs.restorer(options)
+        job = restorer.job(array_plane(few, config, out), ipr)
+        yield from silently(restorer.restore([job]))
+        self.pace.learn(few[0].size, time.perf_counter() - started)
         grown = enlarged(out, config.scale * height, config.scale * width)
         return mapping.from_model(grown, options.dtype(self.iprs.source.dtype))[0]
+
+    def _guess(
+        self, values: NDArray[np.float32], options: RestoreOptions
+    ) -> Generator[None, None, IPR]:
+        """Estimate an IPR from the middle of a region, in model units."""
+        restorer, part = self.iprs.restorer(options), middle(values)
+        nothing = np.empty(0, np.float32)
+        plane = array_plane(part, self.iprs.model.config, nothing)
+        (features,) = yield from silently(restorer.features([plane]))
+        return restorer.ipr_from(features, "a rough guess")
 
     def _whole(
         self,
@@ -142,11 +144,11 @@ class Previewer:
         ipr: IPR,
     ) -> Generator[None, None, NDArray[Any]]:
         """Restore values (channels, Y, X) at full resolution, as an image."""
-        restorer, dtype = (
+        mapping, restorer = (
+            self.iprs.mapping(plane, options),
             self.iprs.restorer(options),
-            options.dtype(self.iprs.source.dtype),
         )
-        mapping = self.iprs.mapping(plane, options)
+        dtype = options.dtype(self.iprs.source.dtype)
         mapped = MappedPlane(values, mapping, self.iprs.model.config, dtype)
         yield from silently(restorer.restore([restorer.job(mapped.plane, ipr)]))
         return mapped.restored

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 from napari_diffir._ipr_choice import Choice
 from napari_diffir._ipr_state import ImageChoice, PlaneMap, Sight, Spread
@@ -114,8 +115,18 @@ def look_steps(studio: Studio, order: Order) -> Generator[Any, None, None]:
     if not order.is_live:
         yield _found((yield from previewer.iprs.ipr(plane, options)), model)
         return
+    _refuse_colour(order, model)
     for look in previewer.preview(plane, order.sight.region, options):
         yield _found(look, model) if isinstance(look, IPR) else look
+
+
+def _refuse_colour(order: Order, model: Model) -> None:
+    """Say what to do with an RGB layer whose channels are restored one by one."""
+    if "S" in order.image.axes and model.config.in_channels == 1:
+        raise InputError(
+            f"'{model.name}' restores one channel at a time, and only all three can be "
+            "shown in an RGB layer; split it (right click, Split RGB) to look at them."
+        )
 
 
 def _found(ipr: IPR, model: Model) -> IPRFound:
@@ -153,6 +164,7 @@ def spread_steps(
     if order.sight is None:
         return
     estimator, choice = studio.iprs(order), order.choice
+    _refuse_colour(order, estimator.model)
     plane = estimator.plane_at(order.sight.position)
     part = inside(estimator.values(plane), order.sight.region)
     work = restore_samples_steps(

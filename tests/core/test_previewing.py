@@ -51,7 +51,9 @@ def test_a_region_ends_as_the_restored_stack_has_it(tiny: Model) -> None:
 
 
 @pytest.mark.parametrize("scope", ["plane", "stack", "region"])
-def test_iprs_are_those_of_the_restoration(tiny: Model, scope: str) -> None:
+def test_iprs_are_those_of_the_restoration(
+    tiny: Model, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stack = stack_of(4, 40, 48)
     region = (8, 32, 8, 40) if scope == "region" else None
     options = diffir.RestoreOptions.parse(
@@ -59,7 +61,9 @@ def test_iprs_are_those_of_the_restoration(tiny: Model, scope: str) -> None:
     )
     iprs = PlaneIPRs(stack, tiny, "ZYX")
     plane = iprs.plane_at((2, 0, 0))
-    assert iprs.known_ipr(plane, options) is None
+    with monkeypatch.context() as patch:
+        patch.setattr(iprs, "values", None)  # No pixel is looked at for the answer.
+        assert iprs.known_ipr(plane, options) is None
     own = run(iprs.ipr(plane, options))
     if scope == "plane":
         each = diffir.extract_iprs(
@@ -93,6 +97,9 @@ def test_the_pace_keeps_a_coarse_look_in_time() -> None:
     rows, columns = pace.coarse_shape(1000, 500)
     assert abs(rows * columns - 10_000) < 400
     assert abs(rows - 2 * columns) < 3
+    pace.learn(10_000, 0.4)  # Busy: half as many, from the next look on.
+    rows, columns = pace.coarse_shape(1000, 500)
+    assert abs(rows * columns - 5_000) < 200
 
 
 def test_thinning_and_enlarging_keep_places() -> None:

@@ -390,14 +390,33 @@ def test_closing_stops_the_work_and_lets_the_pixels_go(
     assert widget.state.plane_map is None
 
 
-def test_colour_images_are_previewed_too(
-    viewer: Any, qtbot: Any, tiny_model: Path
+@pytest.fixture(scope="session")
+def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model of three channels."""
+    path = tmp_path_factory.mktemp("colour") / "colour.safetensors"
+    diffir.save_model(path, random_network(in_channels=3, out_channels=3))
+    return path
+
+
+def test_colour_images_are_previewed_by_models_of_colour(
+    viewer: Any, qtbot: Any, tiny_model: Path, colour_model: Path
 ) -> None:
     colour = np.random.default_rng(1).integers(0, 255, (40, 48, 3), np.uint8)
     viewer.add_image(colour, rgb=True, name="rgb")
     widget = open_widget(viewer, tiny_model)
     assert widget.source.axes == "YXS"
-    wait_for(qtbot, lambda: widget.state.ipr is not None)
+    widget.look.live_check.click()
+    wait_for(qtbot, lambda: "Split RGB" in widget.status.text())
+    widget.add_model(colour_model)
+    wait_for_exact(qtbot, widget)
+    model = diffir.load_model(colour_model)
+    preview = viewer.layers["DiffIR preview"]
+    assert preview.rgb
+    assert np.array_equal(preview.data, diffir.restore(colour, model, axes="YXS"))
+    widget.spread.samples_box.setValue(2)
+    widget.spread.measure_button.click()
+    wait_for(qtbot, lambda: widget.state.spread is not None)
+    assert viewer.layers["DiffIR unsure"].data.shape == (40, 48)
 
 
 def test_choices_can_be_copied(viewer: Any, qtbot: Any, tiny_model: Path) -> None:
