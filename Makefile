@@ -40,6 +40,7 @@ types: $(VENV)/test
 
 screenshot: $(VENV)/test
 	$(XVFB) $(BIN)/python tools/screenshot.py docs/images/restore.png
+	$(XVFB) $(BIN)/python tools/screenshot_ipr.py docs/images/ipr.png
 
 clean:
 	rm -rf $(VENV) diffir-demo

@@ -1,6 +1,6 @@
 """Take a screenshot of the IPR controls at work on a sample, in the swipe view.
 
-xvfb-run -a -s "-screen 0 1400x1100x24 +extension GLX" \
+xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX" \
         python tools/screenshot_ipr.py docs/images/ipr.png [TAB [VIEW]]
 """
 
@@ -19,7 +19,7 @@ _TABS = {"steer": 0, "slots": 1, "planes": 2, "spread": 3}
 def main(path: str, tab: str = "planes", view: str = "swipe") -> None:
     """Map the planes of the sample, preview one, and save the window."""
     viewer = napari.Viewer(show=True)
-    viewer.window.resize(1380, 1060)
+    viewer.window.resize(1380, 880)
     viewer.open_sample("napari-diffir", "noisy")
     viewer.layers.remove("nuclei reference")
     viewer.dims.set_current_step(0, 8)
