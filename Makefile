@@ -42,6 +42,7 @@ screenshot: $(VENV)/test
 	$(XVFB) $(BIN)/python tools/screenshot.py docs/images/restore.png
 	$(XVFB) $(BIN)/python tools/screenshot_stream.py docs/images/stream.png \
 		docs/images/stream-done.png
+	$(XVFB) $(BIN)/python tools/screenshot_ipr.py docs/images/ipr.png
 
 clean:
 	rm -rf $(VENV) diffir-demo
