@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QToolButton,
 )
 
-WIDGETS = ("Restore", "Restore stack to disk", "Train")
+WIDGETS = ("Restore", "Restore stack to disk", "IPR controls", "Train")
 TEXTS = ("", "YX", "ZYX", "TZYX", "zy", "4GB", "much", "ä/…", "12")
 
 
