@@ -7,24 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from psygnal import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLineEdit, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
 
 from diffir_core.errors import DiffIRError
-from diffir_core.models import DEFAULT_MODEL, shipped_models
 from diffir_core.stacks.axes import check_axes
 from napari_diffir._ipr_layers import is_drawn
 from napari_diffir._ipr_sight import image_of
 from napari_diffir._layers import axes_of, full_resolution
-from napari_diffir.widgets._parts import small_label
+from napari_diffir.widgets._model_box import ModelBox
+from napari_diffir.widgets._parts import AXES_TIP, small_label
 from napari_diffir.widgets._source_box import narrow
 
 if TYPE_CHECKING:
     import napari
 
     from napari_diffir._ipr_state import ImageChoice
-
-
-_FROM_FILE = "From a file…"
 
 
 class IPRSource(QWidget):
@@ -35,15 +32,9 @@ class IPRSource(QWidget):
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer = viewer
-        self.layer_box, self.model_box = narrow(QComboBox()), narrow(QComboBox())
+        self.layer_box, self.model_box = narrow(QComboBox()), ModelBox()
         self.axes_edit, self.hint = QLineEdit(), small_label()
-        self.axes_edit.setToolTip(
-            "One letter a dimension: T time, C channel, Z depth, Y and X, S for RGB."
-        )
-        for name in shipped_models():
-            self.model_box.addItem(name, name)
-        self.model_box.addItem(_FROM_FILE, None)
-        self.model_box.setToolTip("A shipped model, or weights of your own.")
+        self.axes_edit.setToolTip(AXES_TIP)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Layer", self.layer_box)
@@ -59,7 +50,7 @@ class IPRSource(QWidget):
         events.removed.connect(self._refresh)
         self.layer_box.currentIndexChanged.connect(self._take_layer)
         self.axes_edit.textChanged.connect(lambda _: self._tell())
-        self.model_box.currentIndexChanged.connect(self._take_model)
+        self.model_box.changed.connect(self._tell)
 
     def leave(self) -> None:
         """Stop listening to the viewer."""
@@ -80,7 +71,7 @@ class IPRSource(QWidget):
     @property
     def model(self) -> str:
         """A shipped model's name, or the path of a weights file."""
-        return str(self.model_box.currentData() or DEFAULT_MODEL)
+        return self.model_box.chosen
 
     @property
     def image(self) -> ImageChoice | None:
@@ -99,29 +90,13 @@ class IPRSource(QWidget):
             return str(error)
         return ""
 
-    def _take_model(self, index: int) -> None:
-        if self.model_box.itemText(index) != _FROM_FILE:
-            self._tell()
-            return
-        name, _ = QFileDialog.getOpenFileName(
-            self, "Choose a model", "", "Models (*.safetensors *.pth *.pt *.ckpt)"
-        )
-        if name:
-            self.add_model(Path(name))
-        else:
-            self.model_box.setCurrentIndex(0)
-
     def add_model(self, path: Path, name: str | None = None) -> None:
         """Offer a weights file, by a name of its own if need be, and choose it."""
-        self.choose_model(str(path), name or path.name)
+        self.model_box.add_model(path, name)
 
-    def choose_model(self, model: str, name: str | None = None) -> None:
+    def choose_model(self, model: str) -> None:
         """Choose a model, which is offered from now on."""
-        index = self.model_box.findData(model)
-        if index < 0:
-            self.model_box.insertItem(0, name or Path(model).name, model)
-            index = 0
-        self.model_box.setCurrentIndex(index)
+        self.model_box.choose(model)
 
     def choose_layer(self, name: str) -> None:
         """Choose a layer by its name, if it is there."""

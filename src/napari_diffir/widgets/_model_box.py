@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from psygnal import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from diffir_core.models import shipped_models
@@ -18,6 +19,9 @@ _KINDS = "Models (*.safetensors *.pth *.pt *.ckpt)"
 
 class ModelBox(QComboBox):
     """Lists models by name, and a way to others and to their cards."""
+
+    changed = Signal()
+    """Another model is chosen."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +47,9 @@ class ModelBox(QComboBox):
 
     def _remember(self, index: int) -> None:
         """Keep the choice while an entry that is no model is pressed."""
-        self._chosen = self.itemData(index) or self._chosen
+        before, self._chosen = self._chosen, self.itemData(index) or self._chosen
+        if self._chosen != before:
+            self.changed.emit()
 
     def add_model(self, path: Path, name: str | None = None) -> None:
         """Offer a weights file, by a name of its own if need be, and choose it."""

@@ -80,7 +80,7 @@ class StackForm(QWidget):
 
     def _connect(self) -> None:
         self.input_box.changed.connect(self._show_input)
-        self.model_box.currentIndexChanged.connect(self._forget_fingerprint)
+        self.model_box.changed.connect(self._forget_fingerprint)
         self.axes_edit.textChanged.connect(self._show_hint)
         for edit in (self.output_edit, self.options_box.memory_edit):
             edit.textChanged.connect(lambda _: self.changed.emit())
@@ -157,7 +157,7 @@ class StackForm(QWidget):
         self._fingerprint = job.model_fingerprint
         self.changed.emit()
 
-    def _forget_fingerprint(self, index: int = 0) -> None:
+    def _forget_fingerprint(self) -> None:
         self._fingerprint = None
         self.changed.emit()
 
