@@ -262,7 +262,7 @@ def test_a_job_is_saved_loaded_and_copied(
     widget.job_button.save(tmp_path / "job.yaml")
     job = RestoreJob.load(tmp_path / "job.yaml")
     assert (job.options.seed, job.options.ipr_scope) == (11, "stack")
-    widget.job_button.copy(as_command)
+    widget.job_button.copy(lambda: as_command(widget.form.job()))
     words = shlex.split(QApplication.clipboard().text())
     assert words[:2] == ["diffir", "restore"]
     assert "seed=11" in words

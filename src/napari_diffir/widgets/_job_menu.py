@@ -6,39 +6,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 from psygnal import Signal
-from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QToolButton
+from qtpy.QtWidgets import QFileDialog
 
 from diffir_core.errors import DiffIRError
 from diffir_core.stacks.job_text import as_command, as_python
 from diffir_core.stacks.jobs import RestoreJob
+from napari_diffir.widgets._copy_menu import CopyButton
 
 _KINDS = "Job (*.yaml *.yml)"
 
 
-class JobButton(QToolButton):
-    """A button with what can be done with a job; errors are told by `said`."""
+class JobButton(CopyButton):
+    """A button with what can be done with a job."""
 
     loaded = Signal(RestoreJob)
-    said = Signal(str)
 
     def __init__(self, job: Callable[[], RestoreJob]) -> None:
-        super().__init__()
+        tip = "Keep these choices as a file, a command or a script."
+        super().__init__("&Job…", tip)
         self._job = job
-        self.setText("&Job…")
-        self.setToolTip("Keep these choices as a file, a command or a script.")
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self)
-        menu.addAction("Load…").triggered.connect(lambda _=False: self._ask_load())
-        menu.addAction("Save…").triggered.connect(lambda _=False: self._ask_save())
-        menu.addAction("Copy as command").triggered.connect(
-            lambda _=False: self.copy(as_command)
-        )
-        menu.addAction("Copy as Python").triggered.connect(
-            lambda _=False: self.copy(as_python)
-        )
-        self.setMenu(menu)
-        # The arrow would be drawn over the text.
-        self.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        self.add("Load…", self._ask_load)
+        self.add("Save…", self._ask_save)
+        self.add_copy("Copy as command", lambda: as_command(job()))
+        self.add_copy("Copy as Python", lambda: as_python(job()))
 
     def load(self, path: Path) -> None:
         """Load a job from a YAML file, such as the one beside every output."""
@@ -58,16 +48,6 @@ class JobButton(QToolButton):
             self.said.emit(str(error))
             return
         self.said.emit(f"Saved. In a shell: diffir restore --options {path}")
-
-    def copy(self, door: Callable[[RestoreJob], str]) -> None:
-        """Copy the choices as text to the clipboard."""
-        try:
-            text = door(self._job())
-        except DiffIRError as error:
-            self.said.emit(str(error))
-            return
-        QApplication.clipboard().setText(text)
-        self.said.emit("Copied.")
 
     def _ask_load(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "Job to load", "", _KINDS)
