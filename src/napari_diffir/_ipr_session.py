@@ -161,8 +161,18 @@ class IPRSession:
         order = self._new_order()
         if order is None:
             raise InputError("Open an image first.")
+        chosen = order
+
+        def take_if_current(found: Any) -> None:
+            """Drop what was found about an image that is no longer chosen."""
+            if isinstance(found, Share | Failure) or chosen.image.is_same(
+                self.state.image
+            ):
+                self._take(found)
+
         self.state.message, self.state.progress = "", 0.0
-        self._long.submit(partial(steps, self.studio, order), take or self._take)
+        work = partial(steps, self.studio, order)
+        self._long.submit(work, take or take_if_current)
 
     def cancel(self) -> None:
         """End the map, the measurement or the restoration under way."""

@@ -88,16 +88,17 @@ def region_arguments(
     """Give the place and the looks of a layer of one region of a plane."""
     from napari.utils.transforms import Affine
 
-    arguments = result_arguments(layer, scale)
-    start: list[float] = []
-    for axis, item in zip(plane.axes, plane.selection, strict=True):
-        fixed = float(item) if isinstance(item, int) else 0.0
-        start.append({"Y": float(region[0]), "X": float(region[2])}.get(axis, fixed))
+    first = (1 / scale - 1) / 2  # Centre of the first of the pixels made of one.
+    places = {"Y": region[0] + first, "X": region[2] + first}
+    start = [
+        places.get(axis, float(item) if isinstance(item, int) else 0.0)
+        for axis, item in zip(plane.axes, plane.selection, strict=True)
+    ]
     turned = Affine(
         scale=layer.scale, rotate=layer.rotate, shear=layer.shear, ndim=layer.ndim
     )
     moved = turned.linear_matrix @ np.asarray(start[: layer.ndim])
-    return arguments | {"translate": arguments["translate"] + moved}
+    return result_arguments(layer, scale) | {"translate": layer.translate + moved}
 
 
 def on_axes(pixels: Any, plane: PlaneIndex) -> Any:

@@ -14,7 +14,7 @@ from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.previewing import RegionPreview
 from napari_diffir._history import History
 from napari_diffir._ipr_choice import Choice
-from napari_diffir._ipr_sight import on_axes
+from napari_diffir._ipr_sight import on_axes, region_arguments
 from napari_diffir._ipr_state import ImageChoice, IPRState
 from napari_diffir._ipr_views import composed, unsure_mask
 from napari_diffir._ipr_words import as_command, as_python
@@ -151,3 +151,27 @@ def test_a_choice_can_be_said_in_python_and_as_a_command(
     assert "'/data/my stack.tif'" in script
     assert as_command(state).endswith(command)
     assert "'/data/my stack.tif'" in as_command(state)
+
+
+def test_a_region_lies_where_it_was_cut_out_of_a_turned_layer() -> None:
+    from napari.layers import Image
+
+    affine = np.diag([1.0, 2.0, 1.0, 1.0])
+    affine[:3, 3] = 5.0, -3.0, 1.0
+    turned = np.eye(3)
+    turned[1:, 1:] = [[0.8, -0.6], [0.6, 0.8]]
+    source = Image(
+        np.zeros((5, 20, 30), np.uint8),
+        scale=(3.0, 0.5, 0.7),
+        translate=(1.0, 2.0, 3.0),
+        rotate=turned,
+        shear=(0.0, 0.0, 0.3),
+        affine=affine,
+    )
+    plane = PlaneIndex("ZYX", (4, slice(None), slice(None)), None)
+    for scale in (1, 2):
+        arguments = region_arguments(source, plane, (6, 16, 9, 19), scale)
+        part = Image(np.zeros((1, 10 * scale, 10 * scale), np.uint8), **arguments)
+        first = (scale - 1) / 2  # Whose centre is that of the pixel it was made of.
+        here = part.data_to_world((0, first, first))
+        assert np.allclose(here, source.data_to_world((4, 6, 9)))

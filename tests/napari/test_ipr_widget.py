@@ -501,3 +501,58 @@ def test_a_newer_wish_replaces_those_before(
     model = diffir.load_model(tiny_model)
     whole = diffir.restore(stack, model, axes="YX", options=options)
     assert np.array_equal(viewer.layers["DiffIR preview"].data, whole)
+
+
+def test_random_use_neither_fails_nor_leaves_the_widgets_apart(
+    viewer: Any, qtbot: Any, known_model: Path
+) -> None:
+    """What is done wrong in a slot fails the test, through pytest-qt."""
+    add_stack(viewer, stack_of(5, 40, 48))
+    viewer.add_image(stack_of(33, 35), name="flat", contrast_limits=(0, 200))
+    widget = open_widget(viewer, known_model)
+    generator = np.random.default_rng(0)
+
+    def pick(count: int) -> int:
+        return int(generator.integers(count))
+
+    def activate(box: Any) -> None:
+        box.setCurrentIndex(pick(box.count()))
+        box.activated.emit(box.currentIndex())
+
+    actions = [
+        lambda: viewer.dims.set_current_step(0, pick(5)),
+        lambda: setattr(viewer.scene.camera, "zoom", 1 + 10 * generator.random()),
+        lambda: setattr(viewer.scene.camera, "center", (0, pick(40), pick(48))),
+        widget.look.live_check.click,
+        lambda: activate(widget.look.view_box),
+        lambda: widget.look.divider.slider.setValue(pick(100)),
+        lambda: activate(widget.steer.scope_box),
+        lambda: widget.steer.seed_box.setValue(pick(9)),
+        lambda: widget.steer.steps_box.setValue(1 + pick(4)),
+        lambda: widget.steer.strength.slider.setValue(pick(40)),
+        widget.steer.undo_button.click,
+        widget.steer.redo_button.click,
+        widget.slots.keep_a_button.click,
+        widget.slots.keep_b_button.click,
+        lambda: widget.slots.weight.slider.setValue(pick(50)),
+        lambda: activate(widget.slots.use_box),
+        widget.planes.map_button.click,
+        widget.spread.measure_button.click,
+        lambda: widget.spread.share.slider.setValue(pick(50)),
+        widget.spread.hide_button.click,
+        widget.actions_box.whole_button.click,
+        widget.actions_box.cancel_button.click,
+        lambda: widget.source.layer_box.setCurrentIndex(pick(2)),
+        lambda: setattr(viewer.dims, "ndisplay", 2 + pick(2)),
+    ]
+    for _ in range(120):
+        actions[pick(len(actions))]()
+        qtbot.wait(pick(60))
+    viewer.dims.ndisplay = 2
+    widget.steer.reset_button.click()
+    widget.source.layer_box.setCurrentText("flat")
+    wait_for(qtbot, lambda: not widget._session.is_busy)
+    wait_for(qtbot, lambda: widget.state.ipr is not None)
+    model, data = diffir.load_model(known_model), viewer.layers["flat"].data
+    own = diffir.extract_ipr(data, model, axes="YX")
+    wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, own.vector))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from napari_diffir._ipr_layers import RegionPainter
+from napari_diffir._layers import full_resolution
 
 if TYPE_CHECKING:
     import napari
@@ -39,21 +40,28 @@ class IPRDrawing:
         events.spread.disconnect(self._draw_spread)
         events.unsure_share.disconnect(self._draw_mask)
 
+    def _source(self) -> Image | None:
+        """Give the layer, unless the state tells of one in another viewer."""
+        layer, image = self._layer_of(), self._state.image
+        if layer is None or image is None or full_resolution(layer) is not image.data:
+            return None
+        return layer
+
     def _draw_preview(self) -> None:
-        state, layer = self._state, self._layer_of()
+        state, layer = self._state, self._source()
         if state.preview is None or layer is None:
             self._painter.hide_preview()
         else:
             self._painter.show_preview(layer, state.preview, state.view, state.divider)
 
     def _draw_spread(self) -> None:
-        state, layer = self._state, self._layer_of()
+        state, layer = self._state, self._source()
         if state.spread is None or layer is None:
             self._painter.hide_spread()
         else:
             self._painter.show_spread(layer, state.spread, state.unsure_share)
 
     def _draw_mask(self) -> None:
-        state, layer = self._state, self._layer_of()
+        state, layer = self._state, self._source()
         if state.spread is not None and layer is not None:
             self._painter.show_mask(layer, state.spread, state.unsure_share)

@@ -11,6 +11,7 @@ from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QToolTip, QWidget
 
 from diffir_core.ipr_map import OUTLYING
+from napari_diffir.widgets._plot_text import draw_text
 
 if TYPE_CHECKING:
     from napari_diffir._ipr_state import PlaneMap
@@ -68,7 +69,7 @@ class MapPlot(QWidget):
         frame = QRectF(self.rect()).adjusted(1, 1, -1, -1)
         painter.drawRect(frame)
         if self._map is None:
-            painter.drawText(frame, Qt.AlignmentFlag.AlignCenter, "not mapped yet")
+            draw_text(painter, frame, Qt.AlignmentFlag.AlignCenter, "not mapped yet")
         else:
             self._draw_points(painter, self._map, text)
         painter.end()
@@ -94,7 +95,7 @@ class MapPlot(QWidget):
         below = QRectF(self.rect()).adjusted(0, 0, 0, -3)
         painter.setPen(text)
         bottom = Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignHCenter
-        painter.drawText(below, bottom, words)
+        draw_text(painter, below, bottom, words)
 
     def _name(
         self,

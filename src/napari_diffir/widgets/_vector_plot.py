@@ -10,6 +10,8 @@ from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QToolTip, QWidget
 
+from napari_diffir.widgets._plot_text import draw_text
+
 if TYPE_CHECKING:
     from diffir_core.ipr import IPR
 
@@ -58,7 +60,7 @@ class VectorPlot(QWidget):
         frame = self._frame()
         painter.drawRect(frame)
         if self._ipr is None:
-            painter.drawText(frame, Qt.AlignmentFlag.AlignCenter, "no IPR yet")
+            draw_text(painter, frame, Qt.AlignmentFlag.AlignCenter, "no IPR yet")
         else:
             self._draw_axes(painter, frame, self._ipr)
             self._draw_lines(painter, frame, self._ipr)
@@ -72,11 +74,11 @@ class VectorPlot(QWidget):
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         for value, y in ((high, frame.top() + 6), (low, frame.bottom() - 6)):
             place = QRectF(0, y - 8, _LEFT_PIXELS - 4, 16)
-            painter.drawText(place, right, f"{value:.2g}")
+            draw_text(painter, place, right, f"{value:.2g}")
         below = QRectF(frame.left(), frame.bottom() + 1, frame.width(), _TEXT_PIXELS)
-        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, "0")
-        painter.drawText(below, Qt.AlignmentFlag.AlignRight, str(len(ipr.vector) - 1))
-        painter.drawText(below, Qt.AlignmentFlag.AlignHCenter, "number of the value")
+        draw_text(painter, below, Qt.AlignmentFlag.AlignLeft, "0")
+        draw_text(painter, below, Qt.AlignmentFlag.AlignRight, str(len(ipr.vector) - 1))
+        draw_text(painter, below, Qt.AlignmentFlag.AlignHCenter, "number of the value")
 
     def _draw_lines(self, painter: QPainter, frame: QRectF, ipr: IPR) -> None:
         limits = self._limits(ipr)
