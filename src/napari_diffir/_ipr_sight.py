@@ -86,19 +86,14 @@ def region_arguments(
     layer: Image, plane: PlaneIndex, region: Region, scale: int
 ) -> dict[str, Any]:
     """Give the place and the looks of a layer of one region of a plane."""
-    from napari.utils.transforms import Affine
-
     first = (1 / scale - 1) / 2  # Centre of the first of the pixels made of one.
     places = {"Y": region[0] + first, "X": region[2] + first}
     start = [
         places.get(axis, float(item) if isinstance(item, int) else 0.0)
         for axis, item in zip(plane.axes, plane.selection, strict=True)
     ]
-    turned = Affine(
-        scale=layer.scale, rotate=layer.rotate, shear=layer.shear, ndim=layer.ndim
-    )
-    moved = turned.linear_matrix @ np.asarray(start[: layer.ndim])
-    return result_arguments(layer, scale) | {"translate": layer.translate + moved}
+    place = place_of(layer, start[: layer.ndim])
+    return result_arguments(layer, scale) | {"translate": place}
 
 
 def on_axes(pixels: Any, plane: PlaneIndex) -> Any:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import napari
@@ -50,13 +54,26 @@ def result_arguments(layer: Image, scale: int) -> dict[str, Any]:
     the first one's centre accordingly.
     """
     arguments = {name: getattr(layer, name) for name in _SPATIAL}
-    size, position = layer.scale.copy(), layer.translate.copy()
+    size = layer.scale.copy()
     size[-2:] /= scale
-    position[-2:] -= (layer.scale[-2:] - size[-2:]) / 2
-    arguments |= {"scale": size, "translate": position, "rgb": layer.rgb}
+    # The centre of the first of the pixels that are made of one.
+    first = np.zeros(layer.ndim)
+    first[-2:] = (1 / scale - 1) / 2
+    arguments |= {"scale": size, "translate": place_of(layer, first), "rgb": layer.rgb}
     if not layer.rgb:
         arguments |= {name: getattr(layer, name) for name in _SHARED}
     return arguments | {"name": f"{layer.name} restored"}
+
+
+def place_of(layer: Image, index: Sequence[float] | NDArray[Any]) -> NDArray[Any]:
+    """Give the translation of a layer that begins at an index into this one."""
+    from napari.utils.transforms import Affine
+
+    turned = Affine(
+        scale=layer.scale, rotate=layer.rotate, shear=layer.shear, ndim=layer.ndim
+    )
+    moved: NDArray[Any] = layer.translate + turned.linear_matrix @ np.asarray(index)
+    return moved
 
 
 def looks_of(layer: Image) -> dict[str, Any]:

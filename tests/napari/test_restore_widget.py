@@ -14,6 +14,7 @@ import diffir_core as diffir
 import napari_diffir
 from diffir_core.samples import sample_path
 from napari_diffir._layer_text import layer_command, layer_python
+from napari_diffir._layers import result_arguments
 
 _SPATIAL = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
 _LOOKS = ("contrast_limits", "gamma", "blending")
@@ -189,3 +190,19 @@ def test_the_copied_command_names_the_layers_file(
     words = QApplication.clipboard().text()
     assert words.startswith(f"diffir restore {sample_path('noisy')}")
     assert f"--model {tiny_model}" in words
+
+
+def test_super_resolution_of_a_turned_layer_covers_the_same_place(viewer: Any) -> None:
+    turned = viewer.add_image(
+        np.zeros((20, 30), np.uint8),
+        scale=(2, 1),
+        translate=(5, 7),
+        rotate=30,
+        shear=(0.2,),
+        contrast_limits=(0, 1),
+    )
+    arguments = result_arguments(turned, 2)
+    result = viewer.add_image(np.zeros((40, 60), np.uint8), **arguments)
+    assert np.allclose(result.extent.world, turned.extent.world)
+    middle = turned.data_to_world((9.5, 14.5))
+    assert np.allclose(result.data_to_world((19.5, 29.5)), middle)
