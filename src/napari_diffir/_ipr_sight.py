@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_diffir._ipr_state import ImageChoice, Sight
-from napari_diffir._layers import full_resolution, result_arguments
+from napari_diffir._layers import full_resolution, place_of, result_arguments
 
 if TYPE_CHECKING:
     import napari

@@ -203,6 +203,6 @@ def test_super_resolution_of_a_turned_layer_covers_the_same_place(viewer: Any) -
     )
     arguments = result_arguments(turned, 2)
     result = viewer.add_image(np.zeros((40, 60), np.uint8), **arguments)
-    assert np.allclose(result.extent.world, turned.extent.world)
-    middle = turned.data_to_world((9.5, 14.5))
-    assert np.allclose(result.data_to_world((19.5, 29.5)), middle)
+    for corner in ((-0.5, -0.5), (9.5, 14.5), (19.5, 29.5)):
+        finer = 2 * np.array(corner) + 0.5
+        assert np.allclose(result.data_to_world(finer), turned.data_to_world(corner))
