@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 XVFB := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
 
-.PHONY: help demo test test-slow test-gpu lint types docs screenshot clean
+.PHONY: help demo test test-slow test-gpu test-pyqt6 lint types docs screenshot clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,6 +31,14 @@ test-slow: $(VENV)/test
 test-gpu: $(VENV)/test
 	$(XVFB) $(BIN)/python -m pytest -m gpu
 
+$(VENV)/pyqt6: $(VENV)/test
+	PYTHON=$(PYTHON) VENV=$(VENV) sh tools/setup.sh pyqt6
+
+# The viewer's tests once more, with the other Qt binding.
+test-pyqt6: $(VENV)/pyqt6
+	QT_API=pyqt6 $(XVFB) $(VENV)-pyqt6/bin/python -m pytest -o qt_api=pyqt6 \
+		-m "not slow and not gpu" tests/napari
+
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,6 +48,9 @@ types: $(VENV)/test
 
 screenshot: $(VENV)/test
 	$(XVFB) $(BIN)/python tools/screenshot.py docs/images/restore.png
+	$(XVFB) $(BIN)/python tools/screenshot_stream.py docs/images/stream.png \
+		docs/images/stream-done.png
+	$(XVFB) $(BIN)/python tools/screenshot_ipr.py docs/images/ipr.png
 
 clean:
-	rm -rf $(VENV) diffir-demo
+	rm -rf $(VENV) $(VENV)-pyqt6 diffir-demo

@@ -4,7 +4,9 @@
 process of its own: streamed, by the straightforward loop (read all, restore, write
 all), and by the device alone (planes that are in memory, nothing written).
 ``python benchmarks/streaming.py --generated 20GB --memory 1GB`` streams a stack that is
-generated as it is read, and prints the peak memory. Results go to a JSON file.
+generated as it is read, journal and all, and prints the peak memory; with
+``--channels 20``, one of 20 channels is restored, the others are copied. Results go to
+a JSON file.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from diffir_core.config import ModelConfig
 from diffir_core.nn import DiffIRS2
 from diffir_core.options import parse_bytes
 from diffir_core.samples import sample_path
+from diffir_core.stacks.file_run import restore_file_steps
 from diffir_core.stacks.metadata import ImageSpec
 from diffir_core.stacks.sink import ArraySink, create_sink
 from diffir_core.stacks.source import ArraySource
@@ -45,18 +48,18 @@ TINY: dict[str, Any] = {
 
 
 class Generated:
-    """A stack that exists plane by plane: a real one, tiled and shifted."""
+    """A stack (channels, planes, Y, X) that exists plane by plane: real, shifted."""
 
     dtype = np.dtype("uint16")
 
-    def __init__(self, planes: int, side: int) -> None:
-        self.shape = (planes, side, side)
+    def __init__(self, planes: int, side: int, channels: int = 1) -> None:
+        self.shape = (channels, planes // channels, side, side)
         self._real = tifffile.imread(sample_path("noisy"))[8].astype(self.dtype)
 
     def __getitem__(self, at: Any) -> NDArray[np.uint16]:
-        number, side = int(at[0]), self.shape[1]
+        channel, number, side = int(at[0]), int(at[1]), self.shape[-1]
         repeats = [-(-side // size) for size in self._real.shape]
-        plane = np.tile(np.roll(self._real, 7 * number, axis=1), repeats)
+        plane = np.tile(np.roll(self._real, 7 * number + channel, axis=1), repeats)
         return plane[:side, :side]
 
 
@@ -80,8 +83,8 @@ def write_input(path: Path, planes: int, side: int) -> None:
     stack = Generated(planes, side)
     tifffile.imwrite(
         path,
-        (stack[number, :, :] for number in range(planes)),
-        shape=stack.shape,
+        (stack[0, number] for number in range(planes)),
+        shape=stack.shape[1:],
         dtype=stack.dtype,
         bigtiff=True,
         ome=True,
@@ -111,16 +114,16 @@ def run_loop(a: argparse.Namespace, options: diffir.RestoreOptions) -> Any:
 def run_device(a: argparse.Namespace, options: diffir.RestoreOptions) -> Any:
     """Restore the same few planes from and to memory."""
     generated, model = Generated(a.planes, a.side), diffir.load_model(a.model)
-    stack = np.stack([generated[n, :, :] for n in range(a.device_planes)])
+    stack = np.stack([generated[0, n] for n in range(a.device_planes)])
     sink = ArraySink(np.zeros_like(stack))
     return exhaust(restore_planes(ArraySource(stack, "ZYX"), sink, model, options))
 
 
 def run_generated(a: argparse.Namespace, options: diffir.RestoreOptions) -> Any:
     """Stream a stack that is generated while it is read."""
-    source = ArraySource(Generated(a.planes, a.side), "ZYX")
-    sink, model = empty_output(a, source), diffir.load_model(a.model)
-    return exhaust(restore_planes(source, sink, model, options))
+    source = ArraySource(Generated(a.planes, a.side, a.channels), "CZYX")
+    model, restored = diffir.load_model(a.model), options.replace(channels=(0,))
+    return exhaust(restore_file_steps(source, a.output, model, options=restored))
 
 
 def empty_output(a: argparse.Namespace, source: ArraySource) -> Any:
@@ -209,6 +212,7 @@ def main() -> None:
     parser.add_argument("--memory", default="1GB")
     parser.add_argument("--model", default="fluo-denoise", help="or 'tiny'")
     parser.add_argument("--generated", help="size of a generated stack, such as 20GB")
+    parser.add_argument("--channels", type=int, default=1, help="of a generated stack")
     parser.add_argument("--save", default="streaming.json")
     for name in ("way", "input", "output"):
         parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
@@ -220,7 +224,8 @@ def main() -> None:
         if a.model == "tiny" or (a.generated and a.model == "fluo-denoise"):
             a.model = tiny_model(folder)
         if a.generated:
-            a.planes = max(1, parse_bytes(a.generated) // (2 * a.side**2))
+            planes = parse_bytes(a.generated) // (2 * a.side**2)
+            a.planes = max(1, planes // a.channels) * a.channels
             output = folder / "out.ome.zarr"
             found = [in_its_own_process(a, "generated", output=output)]
         else:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from diffir_core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -27,6 +28,13 @@ class FrozenConfig(BaseModel):
     def replace(self, **changes: Any) -> Self:
         """Give a copy with some fields changed, validated anew."""
         return self.parse({**self.model_dump(), **changes})
+
+    def changed(self, assignments: Sequence[str]) -> Self:
+        """Give a copy with values changed that are written as ``a.b=value``."""
+        values = self.model_dump(mode="json")
+        for assignment in assignments:
+            _assign(values, assignment)
+        return self.parse(values) if assignments else self
 
     def to_yaml(self) -> str:
         """Give the whole configuration as YAML text."""
@@ -53,6 +61,20 @@ class FrozenConfig(BaseModel):
         if not isinstance(values, dict):
             raise InputError(f"{path} must hold 'key: value' lines, like a YAML map.")
         return cls.parse(values)
+
+
+def _assign(values: dict[str, Any], assignment: str) -> None:
+    key, separator, text = assignment.partition("=")
+    if not separator:
+        raise InputError(f"'{assignment}' must look like key=value, such as seed=1.")
+    *parents, last = key.split(".")
+    target: Any = values
+    try:
+        for parent in parents:
+            target = target[int(parent) if isinstance(target, list) else parent]
+        target[int(last) if isinstance(target, list) else last] = yaml.safe_load(text)
+    except (KeyError, IndexError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"There is no value '{key}' to set; mend it.") from error
 
 
 def _one_sentence(name: str, error: ValidationError) -> str:

@@ -49,6 +49,10 @@ SettingsOption = Annotated[
     Path | None, typer.Option(help="A YAML file: options, or a job with IN and OUT.")
 ]
 MemoryOption = Annotated[str | None, typer.Option(help="Budget, such as 4GB.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change an option: --set intensity.low_percentile=2"),
+]
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")]
 
 
@@ -69,6 +73,7 @@ def restore(
     memory: MemoryOption = None,
     device: DeviceOption = None,
     exactness: Annotated[str | None, typer.Option(help="exact or fast")] = None,
+    set_: SetOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output.")
     ] = False,
@@ -92,7 +97,16 @@ def restore(
         "device": device,
         "exactness": exactness,
     }
-    asked = request(source, destination, model, axes, options, changes, resume=resume)
+    asked = request(
+        source,
+        destination,
+        model,
+        axes,
+        options,
+        changes,
+        assignments=set_ or (),
+        resume=resume,
+    )
     say = partial(Console(soft_wrap=True).print, highlight=False, markup=False)
     try:
         with crew_of(scheduler, workers) as crew, _progress_bar() as show:
@@ -118,13 +132,16 @@ def estimate(
     options: SettingsOption = None,
     memory: MemoryOption = None,
     device: DeviceOption = None,
+    set_: SetOption = None,
 ) -> None:
     """Say what restoring a file will take: time, memory, disk."""
     from diffir_core.commands import estimate_lines, request
     from diffir_core.stacks.estimating import estimate
 
     changes = {"memory": memory, "device": device}
-    asked = request(source, destination, model, axes, options, changes)
+    asked = request(
+        source, destination, model, axes, options, changes, assignments=set_ or ()
+    )
     found = estimate(
         asked.source,
         asked.model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,7 @@ def request(
     settings: Path | None,
     changes: dict[str, Any],
     *,
+    assignments: Sequence[str] = (),
     resume: bool = False,
 ) -> Request:
     """Bring arguments, a file of options or a job, and what was begun together."""
@@ -59,6 +60,8 @@ def request(
         options = RestoreOptions.from_yaml(settings)
     if given := {key: value for key, value in changes.items() if value is not None}:
         options = (options or RestoreOptions()).replace(**given)
+    if assignments:
+        options = (options or RestoreOptions()).changed(assignments)
     if job is None and resume and destination is not None:
         begun = Unfinished(destination).job
         job = RestoreJob.load(begun) if begun.exists() else None
@@ -135,12 +138,14 @@ def crew_of(
 
 
 def _line(destination: Path, report: RestoreReport) -> str:
-    return (
+    line = (
         f"{destination}: {report.planes} planes in {report.seconds:.1f} s on "
         f"{report.device}, {report.clipped_values} values clipped to "
-        f"{report.output_dtype}, the device waited {report.device_wait_share:.1%} of "
-        "the time."
+        f"{report.output_dtype}"
     )
+    share = report.device_wait_share
+    waited = "" if share is None else f", the device waited {share:.1%} of the time"
+    return f"{line}{waited}."
 
 
 def estimate_lines(found: Estimate) -> list[tuple[str, str]]:

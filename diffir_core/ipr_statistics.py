@@ -21,7 +21,7 @@ Vector = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 
 PREFIX = "statistics."
-UNLIKE = 3.0
+UNLIKE = 2.0
 """A distance above which an image is called unlike the training images."""
 _SHRINKAGE = 0.02
 
@@ -52,16 +52,19 @@ class IPRStatistics:
         return cls(mean, covariance, errors, len(values))
 
     def distance(self, vector: Vector) -> float:
-        """Give how unlike training an IPR (n,) is: about 1 is typical.
+        """Give how unlike training an IPR (n,) is: 1 is the rms over training patches.
 
-        The Mahalanobis distance over sqrt(n). The covariance is shrunk towards a
-        multiple of the identity, because patches are hardly more than dimensions.
+        The Mahalanobis distance, over the root of its mean square over the patches. The
+        covariance is shrunk towards a multiple of the identity: nearly all of it is in
+        a few directions, and in the others an image that is unlike would not be seen
+        for their noise.
         """
-        n = len(self.mean)
-        level = float(np.trace(self.covariance)) / n or 1.0
-        shrunk = (1 - _SHRINKAGE) * self.covariance + _SHRINKAGE * level * np.eye(n)
-        off = vector.astype(np.float64) - self.mean
-        return float(np.sqrt(off @ np.linalg.solve(shrunk, off) / n))
+        values, directions = np.linalg.eigh(self.covariance)
+        values = np.maximum(values, 0.0)
+        shrunk = (1 - _SHRINKAGE) * values + _SHRINKAGE * (values.mean() or 1.0)
+        off = directions.T @ (vector.astype(np.float64) - self.mean)
+        typical = float((values / shrunk).sum()) or 1.0
+        return float(np.sqrt((off**2 / shrunk).sum() / typical))
 
     def steered(self, vector: Vector, strength: float) -> Vector:
         """Scale an IPR about the mean: 0 is the average image's, 1 its own."""

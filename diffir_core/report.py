@@ -34,11 +34,13 @@ class RestoreReport(FrozenConfig):
     seconds: float
     first_pass_seconds: float = 0.0
     """Of these, for what is global about the stack."""
-    device_wait_share: float = 0.0
+    device_wait_share: float | None = None
     """Of the time after that, in which nothing was there to be restored, or no room for
-    the result: reading or writing was slower than restoring."""
-    predicted_peak_bytes: int
-    """Predicted working memory for one plane, beside the stack itself."""
+    the result: reading or writing was slower than restoring. None if other processes
+    restored: they are not watched."""
+    predicted_peak_bytes: int | None = None
+    """Predicted working memory for one plane, beside the stack itself. None if other
+    processes restored."""
     temporary_file_bytes: int
     """Disk that the working memory was extended to; 0 if it was not."""
     clipped_values: int

@@ -43,6 +43,7 @@ LEAVES = (
     "metrics",
     "card",
     "ipr",
+    "ipr_map",
     "ipr_statistics",
     "ipr_steering",
     "models",

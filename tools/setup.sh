@@ -2,6 +2,7 @@
 # Set up a virtual environment on a fresh Debian machine: setup.sh core | test
 #   core  what `diffir` needs
 #   test  also the Qt binding, the test tools, and a virtual display
+#   pyqt6 a second environment beside it, which differs by its Qt binding alone
 set -eu
 VENV=${VENV:-.venv}
 PYTHON=${PYTHON:-python3}
@@ -50,8 +51,17 @@ test)
     "$VENV/bin/pip" install -q "pip>=25.1"
     "$VENV/bin/pip" install -q --group dev
     ;;
+pyqt6)
+    "$PYTHON" -m venv "$VENV-pyqt6"
+    "$VENV-pyqt6/bin/pip" install -q "PyQt6>=6.7"
+    # Editable installs are found only where their own .pth files are read.
+    "$VENV/bin/python" -c "from sysconfig import get_path
+print('import site; site.addsitedir(%r)' % get_path('purelib'))" \
+        > "$("$VENV-pyqt6/bin/python" -c "from sysconfig import get_path
+print(get_path('purelib'))")/base.pth"
+    ;;
 *)
-    echo "usage: setup.sh core | test" >&2
+    echo "usage: setup.sh core | test | pyqt6" >&2
     exit 2
     ;;
 esac

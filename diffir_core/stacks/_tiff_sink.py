@@ -16,10 +16,13 @@ from diffir_core.report import RestoreReport
 from diffir_core.stacks._tiff_layout import TiffLayout
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.durability import sync_file
-from diffir_core.stacks.ledger import Ledger
+from diffir_core.stacks.ledger import Ledger, iprs
 from diffir_core.stacks.metadata import ImageSpec, unit_symbol
 from diffir_core.stacks.units import checksum
 
+IPRS_TAG = 65256
+"""A private tag of the first page: the length of an IPR and the IPRs of the restored
+planes, one after the other; a single 0 if planes have none of their own."""
 _SIZES = {
     "X": "PhysicalSizeX",
     "Y": "PhysicalSizeY",
@@ -57,6 +60,7 @@ class TiffSink:
                 tile=layout.tile,
                 photometric="rgb" if layout.is_rgb else "minisblack",
                 planarconfig="contig" if layout.samples > 1 else None,
+                extratags=[(IPRS_TAG, tifffile.DATATYPE.FLOAT, 1, 0.0, True)],
                 metadata=_ome(layout, spec, {"state": "unfinished"}),
             )
         return cls(path, spec)
@@ -106,6 +110,9 @@ class TiffSink:
         with tifffile.TiffFile(self._path, mode="r+") as file:
             tag = file.pages.first.tags["ImageDescription"]
             tag.overwrite(xml.tostring(declaration=True).encode())
+            if (vectors := iprs(ledger)) is not None:
+                values = [float(vectors.shape[1]), *vectors.ravel().tolist()]
+                file.pages.first.tags[IPRS_TAG].overwrite(values)
         sync_file(self._path)
 
 

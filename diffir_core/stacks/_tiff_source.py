@@ -24,7 +24,7 @@ class TiffSource:
     def __init__(self, path: Path, axes: str | None) -> None:
         self._file = _open(path)
         self._series = self._file.series[0]
-        self._view: Any = None
+        self._levels: tuple[Any, ...] | None = None
         self.shape: tuple[int, ...] = tuple(self._series.shape)
         self.dtype = np.dtype(self._series.dtype).newbyteorder("=")
         try:
@@ -39,7 +39,7 @@ class TiffSource:
     def read(self, plane: PlaneIndex) -> NDArray[Any]:
         """Read one plane as (channels, Y, X)."""
         try:
-            return plane.take(self._lazy())
+            return plane.take(self.levels[0])
         except (ValueError, OSError, tifffile.TiffFileError) as error:
             raise InputError(
                 f"Cannot read the plane at {dict(plane.position)}: {error}; the file "
@@ -50,13 +50,17 @@ class TiffSource:
         """Close the file."""
         self._file.close()
 
-    def _lazy(self) -> Any:
-        if self._view is None:
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """Lazy arrays of all resolution levels, the finest first."""
+        if self._levels is None:
             import zarr
 
-            store = self._series.aszarr(level=0)
-            self._view = zarr.open(store, mode="r")
-        return self._view
+            self._levels = tuple(
+                zarr.open(self._series.aszarr(level=level), mode="r")
+                for level in range(len(self._series.levels))
+            )
+        return self._levels
 
 
 def _open(path: Path) -> tifffile.TiffFile:

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import zarr
 from numpy.typing import NDArray
 
@@ -15,10 +14,10 @@ from diffir_core.report import RestoreReport
 from diffir_core.stacks import _ome_attributes as ome
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.durability import remove_leftovers, sync_tree
-from diffir_core.stacks.ledger import Ledger
+from diffir_core.stacks.ledger import Ledger, iprs
 from diffir_core.stacks.metadata import ImageSpec
 from diffir_core.stacks.pyramid import halved, level_count, level_size
-from diffir_core.stacks.units import checksum, decode_vector
+from diffir_core.stacks.units import checksum
 
 _ORDER = "TCZYX"
 _CHUNK_SIDE = 512
@@ -165,13 +164,8 @@ def _create(
 
 def _keep_iprs(group: Any, ledger: Ledger) -> None:
     """Store the IPRs that planes have of their own, in the order of the planes."""
-    records = [ledger.done[number] for number in sorted(ledger.done)]
-    vectors = [decode_vector(text) for record in records for text in record.iprs]
-    if vectors:
-        array = group.create_array(
-            _IPRS,
-            data=np.stack(vectors),
-            overwrite=True,
-            chunks=(4096, len(vectors[0])),
-        )
+    vectors = iprs(ledger)
+    if vectors is not None:
+        chunks = (4096, vectors.shape[1])
+        array = group.create_array(_IPRS, data=vectors, overwrite=True, chunks=chunks)
         array.attrs["about"] = "IPR of each restored plane, in the order of the planes"

@@ -47,7 +47,7 @@ def restore_folder(
     """
     target = Path(destination)
     target.mkdir(exist_ok=True)
-    for source in _stacks(Path(folder)):
+    for source in stacks_of(Path(folder)):
         result, report, failure = target / result_name(source), None, None
         try:
             report = restore_file(
@@ -66,7 +66,8 @@ def restore_folder(
         yield FolderItem(source, result, report, failure)
 
 
-def _stacks(folder: Path) -> list[Path]:
+def stacks_of(folder: Path) -> list[Path]:
+    """List the TIFF and Zarr stacks of a folder; there must be one."""
     zarrs = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".zarr")
     if found := [*tiff_files(folder), *zarrs]:
         return found

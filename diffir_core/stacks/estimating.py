@@ -20,7 +20,7 @@ from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.checking import output_bytes
 from diffir_core.stacks.planes import DiscardedPlane
 from diffir_core.stacks.preparing import read_plane, spread
-from diffir_core.stacks.source import open_source
+from diffir_core.stacks.source import StackSource, open_source
 from diffir_core.stacks.work import StackWork, prepare, waiting_bytes
 
 _TIMED_SIDE = 256
@@ -58,15 +58,18 @@ class Estimate(FrozenConfig):
 
 
 def estimate(
-    path: str | Path,
+    path: str | Path | StackSource,
     model: Model,
     *,
     axes: str | None = None,
     options: RestoreOptions | None = None,
     destination: str | Path | None = None,
 ) -> Estimate:
-    """Say what restoring a file will take; one tile is restored, nothing is written."""
-    source = open_source(path, axes)
+    """Say what restoring a file will take; one tile is restored, nothing is written.
+
+    An open source may be given in its place; it is closed.
+    """
+    source = open_source(path, axes) if isinstance(path, (str, Path)) else path
     try:
         work = prepare(source, model, options or RestoreOptions())
         return _estimate(work, Path(destination) if destination else None)

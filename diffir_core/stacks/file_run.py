@@ -117,7 +117,7 @@ class FileRun:
 
 
 def restore_file_steps(
-    path: str | Path,
+    path: str | Path | StackSource,
     destination: str | Path,
     model: Model,
     *,
@@ -133,12 +133,15 @@ def restore_file_steps(
 
     Closing the generator stops within one tile, and the run can be resumed. `order` may
     change its mind at any time, `switch` pauses the run; both from any thread. `crew`
-    are other processes that do the units; see `diffir_core.stacks.cluster`.
+    are other processes that do the units; see `diffir_core.stacks.cluster`. In place of
+    a file, an open source may be given, such as an `ArraySource` with a name in its
+    metadata; it is closed at the end, and no crew can read it.
     """
     target = Path(destination)
     check_destination(target)
     if crew:
         check_shareable(target)
+        _check_readable(path)
     place = Unfinished(target)
     if resume and overwrite:
         raise InputError("Pass either --resume or --overwrite, not both.")
@@ -152,7 +155,7 @@ def restore_file_steps(
         if resume and _is_in_place(place, journal):
             return _finished(place, model, options)
         sharers = crew.processes_here if crew else 1
-        run = _file_run(Path(path), place, model, axes, options, journal, sharers)
+        run = _file_run(path, place, model, axes, options, journal, sharers)
         try:
             run.check_same()
             order, switch = order or InOrder(), switch or PauseSwitch()
@@ -166,7 +169,7 @@ def restore_file_steps(
 
 
 def _file_run(
-    path: Path,
+    path: str | Path | StackSource,
     place: Unfinished,
     model: Model,
     axes: str | None,
@@ -176,17 +179,33 @@ def _file_run(
 ) -> FileRun:
     options = options or RestoreOptions()
     conditions = Conditions(**journal.header["conditions"]) if journal else None
-    source = open_source(path, axes)
+    source, name = _opened(path, axes)
     try:
         work = prepare(source, model, options, conditions)
         if conditions is None and options.memory is None:
             work = work.sharing_memory(sharers)
-        job = job_of(path, place.destination, model, source.layout, options)
+        job = job_of(name, place.destination, model, source.layout, options)
         spec = image_spec(work, job.model_dump(mode="json"))
     except BaseException:
         source.close()
         raise
     return FileRun(source, work, spec, place, journal)
+
+
+def _opened(
+    path: str | Path | StackSource, axes: str | None
+) -> tuple[StackSource, str]:
+    if isinstance(path, (str, Path)):
+        return open_source(path, axes), str(Path(path).resolve())
+    return path, f"array '{path.metadata.name}'"
+
+
+def _check_readable(path: str | Path | StackSource) -> None:
+    if not isinstance(path, (str, Path)):
+        raise InputError(
+            "An array in this process cannot be read by workers; save it as a file "
+            "first, or restore it without them."
+        )
 
 
 def _check_free(place: Unfinished) -> None:

@@ -33,12 +33,7 @@ class RestoreJob(FrozenConfig):
 
     def check_model(self, model: Model) -> None:
         """Refuse other weights than those the job was made with."""
-        if self.model_fingerprint not in (None, model.fingerprint):
-            raise InputError(
-                f"The job was made with weights {str(self.model_fingerprint)[:8]}…, "
-                f"'{self.model}' has {model.fingerprint[:8]}…; restore the old file or "
-                "remove model_fingerprint from the job."
-            )
+        check_fingerprint(model, self.model_fingerprint)
 
     @classmethod
     def load(cls, path: Path) -> RestoreJob:
@@ -52,6 +47,16 @@ class RestoreJob(FrozenConfig):
         )
 
 
+def check_fingerprint(model: Model, expected: str | None) -> None:
+    """Refuse other weights than those that a job was made with; None is any."""
+    if expected not in (None, model.fingerprint):
+        raise InputError(
+            f"The job was made with weights {str(expected)[:8]}…, '{model.name}' has "
+            f"{model.fingerprint[:8]}…; restore the old file or remove "
+            "model_fingerprint from the job."
+        )
+
+
 def is_job(path: Path) -> bool:
     """Tell a job's file from one of options alone."""
     try:
@@ -62,15 +67,15 @@ def is_job(path: Path) -> bool:
 
 
 def job_of(
-    source: Path,
+    source: str,
     destination: Path,
     model: Model,
     layout: StackLayout,
     options: RestoreOptions,
 ) -> RestoreJob:
-    """Give the job of a run."""
+    """Give the job of a run; `source` is an absolute path, or the name of an array."""
     return RestoreJob(
-        input=str(source.resolve()),
+        input=source,
         output=str(destination.resolve()),
         model=model.source or model.name,
         model_fingerprint=model.fingerprint,

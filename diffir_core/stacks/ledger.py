@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from diffir_core.stacks.statistics import StackStatistics
-from diffir_core.stacks.units import UnitRecord
+from diffir_core.stacks.units import UnitRecord, decode_vector
 
 
 class Ledger(Protocol):
@@ -36,3 +39,10 @@ class MemoryLedger:
     def record(self, record: UnitRecord) -> None:
         """See `Ledger`."""
         self.done[record.number] = record
+
+
+def iprs(ledger: Ledger) -> NDArray[np.float32] | None:
+    """Give the IPRs that planes have of their own, (planes, 256), in their order."""
+    records = [ledger.done[number] for number in sorted(ledger.done)]
+    vectors = [decode_vector(text) for record in records for text in record.iprs]
+    return np.stack(vectors) if vectors else None

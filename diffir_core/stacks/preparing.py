@@ -49,7 +49,7 @@ def by_channel(
 def sample_values(source: StackSource, planes: list[PlaneIndex]) -> NDArray[Any]:
     """Give values of planes spread evenly, every so many pixels: bounded memory."""
     samples = []
-    for plane in spread(planes, _SAMPLED_PLANES):
+    for plane in sampled_planes(planes):
         values = read_plane(source, plane).ravel()
         samples.append(values[:: max(1, values.size // _SAMPLED_VALUES)])
     return np.concatenate(samples)
@@ -95,7 +95,7 @@ def stack_ipr(
     Of a long stack, 64 planes, evenly spread, speak for all.
     """
     features = []
-    planes = spread(planes, _SAMPLED_PLANES)
+    planes = sampled_planes(planes)
     for plane in planes:
         values = inside(read_plane(source, plane), restorer.options.region)
         tiles = readable_plane(values, mapping, restorer.config)
@@ -137,6 +137,11 @@ def stack_attention(
     ]
     exhaust(restorer.restore(jobs, joint=True))
     return jobs[0].attention
+
+
+def sampled_planes(planes: list[PlaneIndex]) -> list[PlaneIndex]:
+    """Give the planes that speak for all: at most 64, evenly spread."""
+    return spread(planes, _SAMPLED_PLANES)
 
 
 def spread(planes: list[PlaneIndex], count: int) -> list[PlaneIndex]:

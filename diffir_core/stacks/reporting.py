@@ -52,9 +52,17 @@ def versions() -> dict[str, str]:
 
 
 def report_of(
-    work: StackWork, ledger: Ledger, statistics: StackStatistics, timing: Timing
+    work: StackWork,
+    ledger: Ledger,
+    statistics: StackStatistics,
+    timing: Timing,
+    *,
+    was_here: bool = True,
 ) -> RestoreReport:
-    """Sum a run up; of a resumed one, with the units that were there before."""
+    """Sum a run up; of a resumed one, with the units that were there before.
+
+    `was_here` is whether this process restored the planes.
+    """
     restorer, records = work.restorer, ledger.done.values()
     iprs = [s.ipr.vector for s in statistics.shared.values() if s.ipr]
     iprs += [decode_vector(text) for record in records for text in record.iprs]
@@ -73,8 +81,8 @@ def report_of(
         halo=HALO,
         seconds=round(timing.seconds, 3),
         first_pass_seconds=round(timing.first_pass_seconds, 3),
-        device_wait_share=round(timing.wait_share, 4),
-        predicted_peak_bytes=plan.peak_bytes if plan else 0,
+        device_wait_share=round(timing.wait_share, 4) if was_here else None,
+        predicted_peak_bytes=plan.peak_bytes if plan and was_here else None,
         temporary_file_bytes=plan.file_bytes if plan else 0,
         clipped_values=sum(record.clipped for record in records),
         output_dtype=str(work.dtype),

@@ -11,7 +11,7 @@ What varies between them decides what the spread can tell::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -70,6 +70,29 @@ def restore_samples(
     Mean and standard deviation, both float32 in the units of the image, of its shape
     (Y and X times the model's scale).
     """
+    steps = restore_samples_steps(
+        image,
+        model,
+        axes=axes,
+        samples=samples,
+        seed=seed,
+        kind=kind,
+        options=options,
+    )
+    return exhaust(steps)
+
+
+def restore_samples_steps(
+    image: Any,
+    model: Model,
+    *,
+    axes: str,
+    samples: int = 8,
+    seed: int = 0,
+    kind: SampleKind = "noise",
+    options: RestoreOptions | None = None,
+) -> Generator[float, None, tuple[Image, Image]]:
+    """Do as `restore_samples` does, and yield the fraction done after each strip."""
     chosen = options or RestoreOptions()
     _check(model, samples, kind)
     source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
@@ -80,7 +103,14 @@ def restore_samples(
         mapping = mappings[plane.channel]
         values = mapping.to_model(read_plane(source, plane))
         generator = np.random.default_rng((seed, number))
-        drawn = np.stack(list(_samples(restorer, values, samples, kind, generator)))
+        found: list[Image] = []
+        for step in _samples(restorer, values, samples, kind, generator):
+            if isinstance(step, float):
+                done = min(samples, len(found) + step)
+                yield (number + done / samples) / len(planes)
+            else:
+                found.append(step)
+        drawn = np.stack(found)
         plane.put(mean, drawn.mean(0) * mapping.scale + mapping.offset)
         plane.put(deviation, drawn.std(0, ddof=1) * mapping.scale)
     return mean, deviation
@@ -113,15 +143,23 @@ def _samples(
     count: int,
     kind: SampleKind,
     generator: np.random.Generator,
-) -> Iterator[Image]:
-    """Draw restorations (channels, Y, X) in model units."""
+) -> Iterator[Image | float]:
+    """Draw restorations (channels, Y, X) in model units; also yield steps towards.
+
+    A step says how many samples it brings the next ones nearer.
+    """
     if kind == "symmetries":
         for which in range(count):
-            (turned,) = _restored(restorer, [_turned(values, which)], None)
-            yield _turned_back(turned, which)
+            for step in _restored(restorer, [_turned(values, which)], None):
+                yield step if isinstance(step, float) else _turned_back(step, which)
         return
     if kind == "noise":
-        (first,) = _restored(restorer, [values], None)
+        first = values
+        for step in _restored(restorer, [values], None):
+            if isinstance(step, float):
+                yield 0.0
+            else:
+                first = step
         noise = NoiseModel.fitted(values, first)
         yield from _restored(
             restorer, [noise.draw(first, generator) for _ in range(count)], None
@@ -154,7 +192,7 @@ def _iprs(
 
 def _restored(
     restorer: Restorer, images: list[Image], iprs: list[IPR] | None
-) -> Iterator[Image]:
+) -> Iterator[Image | float]:
     """Restore images of one size, as many at once as are worth it."""
     size = restorer.largest_batch()
     for first in range(0, len(images), size):
@@ -164,7 +202,8 @@ def _restored(
         pairs = [
             _job(restorer, image, ipr) for image, ipr in zip(some, own, strict=True)
         ]
-        exhaust(restorer.restore([job for job, _ in pairs]))
+        for fraction in restorer.restore([job for job, _ in pairs]):
+            yield fraction * len(pairs)
         yield from (out for _, out in pairs)
 
 

@@ -65,7 +65,8 @@ def run_work(
         yield from run.away(work, run, statistics, tracker)
     else:
         yield from _do_units(work, sink, run, statistics, tracker, timing)
-    report = report_of(work, run.ledger, statistics, timing)
+    here = run.away is None
+    report = report_of(work, run.ledger, statistics, timing, was_here=here)
     yield tracker.now("finishing")
     sink.finish(report, run.ledger)
     return report

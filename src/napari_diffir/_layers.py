@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import napari
     from napari.layers import Image
 
 _LETTERS = {
@@ -56,3 +57,19 @@ def result_arguments(layer: Image, scale: int) -> dict[str, Any]:
     if not layer.rgb:
         arguments |= {name: getattr(layer, name) for name in _SHARED}
     return arguments | {"name": f"{layer.name} restored"}
+
+
+def looks_of(layer: Image) -> dict[str, Any]:
+    """Give how a layer looks, wherever it is."""
+    return {} if layer.rgb else {name: getattr(layer, name) for name in _SHARED}
+
+
+def position_in(layer: Image, viewer: napari.Viewer) -> dict[str, int]:
+    """Give the indices of a layer that are in view by axis letter, Y and X apart.
+
+    Axes without names have no letter, and are left out.
+    """
+    point = layer.world_to_data(viewer.dims.point)
+    letters = (_LETTERS.get(str(label).lower()) for label in layer.axis_labels)
+    found = zip(letters, point, strict=False)
+    return {axis: round(float(i)) for axis, i in found if axis and axis not in "YX"}

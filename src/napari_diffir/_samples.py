@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from diffir_core.samples import sample_path
+import numpy as np
 
-LayerData = tuple[Any, dict[str, Any], str]
+from diffir_core.samples import sample_path
+from napari_diffir._opening import LayerData, open_layer
 
 
 def noisy_and_reference() -> list[LayerData]:
@@ -24,21 +25,9 @@ def acquired() -> list[LayerData]:
 
 
 def _layer(file: Any, name: str, limits: tuple[float, float] | None) -> LayerData:
-    import tifffile
-
-    from diffir_core.stacks.source import open_source
-
-    source = open_source(sample_path(file))
-    metadata = source.metadata
-    source.close()
-    axes = metadata.axes
-    arguments: dict[str, Any] = {
-        "name": name,
-        "axis_labels": tuple(axis.lower() for axis in axes),
-        "scale": [metadata.pixel_size.get(axis, 1.0) for axis in axes],
-        "units": [metadata.units.get(axis, "pixel") for axis in axes],
-        "colormap": "gray",
-    }
+    data, arguments, kind = open_layer(sample_path(file))
+    # In memory, where it can be edited: the layer is not the file any more.
+    arguments |= {"name": name, "colormap": "gray", "metadata": {}}
     if limits:
         arguments["contrast_limits"] = limits
-    return tifffile.imread(sample_path(file)), arguments, "image"
+    return np.asarray(data), arguments, kind

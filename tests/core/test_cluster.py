@@ -103,6 +103,21 @@ def test_a_crew_gives_the_bytes_of_one_process(
     ]
 
 
+def test_the_command_restores_in_processes_of_this_machine(
+    stack: Path, tiny_file: Path, tmp_path: Path
+) -> None:
+    results = []
+    for extra in ([], ["--workers", "2"]):
+        results.append(tmp_path / f"{len(results)}.ome.zarr")
+        command = [sys.executable, "-m", "diffir_core", "restore", str(stack)]
+        command += [str(results[-1]), "--model", str(tiny_file), *extra]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert f"{PLANES} planes" in done.stdout
+        assert ("waited" in done.stdout) == (not extra)
+    assert contents(results[0]) == contents(results[1])
+
+
 def test_a_killed_worker_is_replaced_and_its_planes_done_again(
     stack: Path,
     tiny: Model,

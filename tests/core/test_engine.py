@@ -264,6 +264,7 @@ def test_a_small_budget_goes_through_files_and_changes_nothing(
     ]
     (small, small_report), (large, large_report) = results
     assert small_report.temporary_file_bytes > 0 == large_report.temporary_file_bytes
+    assert small_report.predicted_peak_bytes is not None
     assert small_report.predicted_peak_bytes < 300e6
     assert np.abs(small - large).max() < 1e-4 * large.std()
     assert list(tmp_path.iterdir()) == []

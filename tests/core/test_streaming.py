@@ -34,7 +34,7 @@ from diffir_core.stacks.batch import restore_folder
 from diffir_core.stacks.estimating import estimate
 from diffir_core.stacks.file_run import restore_file_steps
 from diffir_core.stacks.ordering import NearestFirst
-from diffir_core.stacks.provenance import provenance
+from diffir_core.stacks.provenance import provenance, stored_iprs
 from diffir_core.stacks.source import ArraySource, open_source
 from diffir_core.stacks.statistics import StackStatistics, measure
 from diffir_core.stacks.units import units_of
@@ -251,6 +251,24 @@ def test_the_result_browses_at_all_levels_and_says_where_it_is(
     iprs = zarr.open_array(str(result / "diffir_iprs"), mode="r")
     own = diffir.extract_ipr(values[0, 1:2], identity, axes="ZYX")
     assert iprs.shape == (6, len(own.vector))
+
+
+@pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])
+def test_the_iprs_of_the_planes_are_in_the_file(
+    tiny: Model, tmp_path: Path, suffix: str
+) -> None:
+    values, result = noisy((3, 40, 48)), tmp_path / f"out{suffix}"
+    stack = write_stack(tmp_path / "in.ome.tif", values, "ZYX")
+    diffir.restore_file(stack, result, tiny)
+    found = stored_iprs(result)
+    assert found is not None
+    own = diffir.extract_iprs(values, tiny, axes="ZYX", along="Z")
+    for vector, ipr in zip(found, own, strict=True):
+        assert np.abs(vector - ipr.vector).max() < 1e-5
+    shared = diffir.RestoreOptions(ipr=own[0])
+    diffir.restore_file(stack, result, tiny, options=shared, overwrite=True)
+    assert stored_iprs(result) is None
+    assert stored_iprs(stack) is None
 
 
 @pytest.mark.parametrize("suffix", [".ome.zarr", ".ome.tif"])

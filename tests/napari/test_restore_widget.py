@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QApplication
 
 import diffir_core as diffir
 import napari_diffir
 from diffir_core.samples import sample_path
+from napari_diffir._layer_text import layer_command, layer_python
 
 _SPATIAL = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
 _LOOKS = ("contrast_limits", "gamma", "blending")
@@ -159,3 +161,31 @@ def test_samples_say_what_they_are() -> None:
     for name in ("noisy", "reference", "acquired"):
         with tifffile.TiffFile(sample_path(name)) as file:
             assert "CC-BY 4.0" in (file.ome_metadata or "")
+
+
+def test_the_copied_script_does_what_the_button_does(
+    viewer: Any, tiny_model: Path
+) -> None:
+    stack = np.random.default_rng(0).integers(0, 999, (2, 32, 32), np.uint16)
+    viewer.add_image(stack, name="cells", axis_labels=("z", "y", "x"))
+    widget = open_widget(viewer, tiny_model)
+    widget.form.options_box.seed_box.setValue(3)
+    widget.copy_button.copy(lambda: widget._words(layer_python))
+    exec(QApplication.clipboard().text(), {"viewer": viewer})
+    options = diffir.RestoreOptions(seed=3)
+    model = diffir.load_model(tiny_model)
+    expected = diffir.restore(stack, model, axes="ZYX", options=options)
+    assert np.array_equal(viewer.layers["cells restored"].data, expected)
+    widget.copy_button.copy(lambda: widget._words(layer_command))
+    assert "is of no file" in widget.status.text()
+
+
+def test_the_copied_command_names_the_layers_file(
+    viewer: Any, tiny_model: Path
+) -> None:
+    viewer.open(str(sample_path("noisy")), plugin="napari-diffir")
+    widget = open_widget(viewer, tiny_model)
+    widget.copy_button.copy(lambda: widget._words(layer_command))
+    words = QApplication.clipboard().text()
+    assert words.startswith(f"diffir restore {sample_path('noisy')}")
+    assert f"--model {tiny_model}" in words

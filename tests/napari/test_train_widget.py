@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from diffir_training.recipe import Recipe
-from qtpy.QtCore import QTimer
+from heartbeat import Heartbeat
 from tiny_runs import TINY, blobs, noisy, saved, saved_step, tiny_recipe
 
 from diffir_core.checkpoint import load_model
+from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS2
 from napari_diffir._presets import MODEL_SIZES, PRESETS, ModelSize, Preset
 from napari_diffir._run_folder import history
+from napari_diffir._run_text import run_command, run_python
 from napari_diffir._training import TrainingSession, current_session
 from napari_diffir._training_steps import Job, RunControl, training_steps
 
@@ -44,24 +45,6 @@ def open_widget(viewer: Any, folder: Path | None = None) -> Any:
 
 def long_recipe(run: Path) -> Recipe:
     return tiny_recipe(run, (40, 6, 20))
-
-
-class Heartbeat:
-    """Measures the longest time in which the viewer did not answer."""
-
-    def __init__(self) -> None:
-        self.longest, self.beats, self._last = 0.0, 0, time.monotonic()
-        self._timer = QTimer()
-        self._timer.timeout.connect(self._beat)
-        self._timer.start(10)
-
-    def _beat(self) -> None:
-        now = time.monotonic()
-        self.longest = max(self.longest, now - self._last)
-        self.beats, self._last = self.beats + 1, now
-
-    def stop(self) -> None:
-        self._timer.stop()
 
 
 def test_a_run_survives_its_widget_and_its_model_restores(
@@ -325,3 +308,19 @@ def test_a_run_of_another_day_is_offered(
     qtbot.waitUntil(lambda: session.state.phase == "finished", timeout=60_000)
     assert session.state.step == 22
     assert isinstance(load_model(tmp_path / "stage2.safetensors").network, DiffIRS2)
+
+
+def test_a_run_is_copied_as_a_script_that_goes_on_with_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no run yet"):
+        run_python(tmp_path)
+    work = training_steps(Job(tmp_path, tiny_recipe), RunControl())
+    for _ in range(10):
+        next(work)
+    work.close()
+    script = [sys.executable, "-c", run_python(tmp_path)]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert saved_step(tmp_path) == 22
+    words = shlex.split(run_command(tmp_path))
+    assert words[:3] == ["diffir", "train", str(tmp_path / "recipe.yaml")]
+    assert words[-1] == "--resume"

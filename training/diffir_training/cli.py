@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 from rich.console import Console
-
-from diffir_core.errors import InputError
 
 if TYPE_CHECKING:
     from diffir_training.recipe import Recipe
@@ -45,27 +42,7 @@ def load_recipe(path: Path, changes: list[str]) -> Recipe:
     """Read a recipe and change some of its values, given as ``a.b=value``."""
     from diffir_training.recipe import Recipe
 
-    recipe = Recipe.from_yaml(path)
-    if not changes:
-        return recipe
-    values = recipe.model_dump(mode="json")
-    for change in changes:
-        _apply(values, change)
-    return Recipe.parse(values)
-
-
-def _apply(values: dict[str, Any], change: str) -> None:
-    key, separator, text = change.partition("=")
-    if not separator:
-        raise InputError(f"'{change}' must look like key=value, such as seed=1.")
-    *parents, last = key.split(".")
-    target: Any = values
-    try:
-        for parent in parents:
-            target = target[int(parent) if isinstance(target, list) else parent]
-        target[int(last) if isinstance(target, list) else last] = yaml.safe_load(text)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"The recipe has no value '{key}' to set.") from error
+    return Recipe.from_yaml(path).changed(changes)
 
 
 def _line(event: Event, started_at: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from diffir_core.ipr_statistics import IPRStatistics
 from diffir_core.nn import DiffIRS1, DiffIRS2
@@ -14,11 +15,15 @@ from diffir_training.batches import Batch
 
 @torch.no_grad()
 def measure_iprs(
-    network: DiffIRS2, teacher: DiffIRS1, batches: Iterable[Batch], device: torch.device
+    network: DiffIRS2,
+    teacher: DiffIRS1 | None,
+    batches: Iterable[Batch],
+    device: torch.device,
 ) -> IPRStatistics:
     """Estimate the IPR of every patch from its degraded side alone, and compare.
 
-    Every patch has a start noise of its own, from a generator of seed 0.
+    Every patch has a start noise of its own, from a generator of seed 0. Without the
+    teacher of stage 1, nothing is known of the estimate's errors.
     """
     generator = torch.Generator().manual_seed(0)
     estimates, truths = [], []
@@ -28,9 +33,10 @@ def measure_iprs(
             (len(batch.noisy), network.config.ipr_length), generator=generator
         )
         estimates.append(network.extract_ipr(moved.noisy, noise=noise.to(device)))
-        truths.append(teacher.extract_ipr(moved.noisy, moved.clean))
-    one, other = (
-        np.concatenate([part.float().cpu().numpy() for part in parts])
-        for parts in (estimates, truths)
-    )
-    return IPRStatistics.of(one, other)
+        if teacher is not None:
+            truths.append(teacher.extract_ipr(moved.noisy, moved.clean))
+    return IPRStatistics.of(_joined(estimates), _joined(truths) if truths else None)
+
+
+def _joined(parts: list[torch.Tensor]) -> NDArray[np.float32]:
+    return np.concatenate([part.float().cpu().numpy() for part in parts])

@@ -12,6 +12,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
 
+AXES_TIP = "One letter a dimension: T time, C channel, Z depth, Y and X, S for RGB."
 _NUMBER_PIXELS = 44
 
 
@@ -29,6 +30,15 @@ def button(text: str, tip: str, pressed: Callable[[], object]) -> QPushButton:
     made.setToolTip(tip)
     made.clicked.connect(lambda _=False: pressed())
     return made
+
+
+def duration(seconds: float) -> str:
+    """Give a time in the unit that suits it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 class NumberSlider(QWidget):

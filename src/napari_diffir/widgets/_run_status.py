@@ -6,7 +6,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from napari_diffir._training_state import TrainingState
-from napari_diffir.widgets._parts import small_label
+from napari_diffir.widgets._parts import duration, small_label
 
 _WARNING_STYLE = "color: #e69f00; font-weight: bold"
 
@@ -67,17 +67,8 @@ class RunStatus(QWidget):
         left = state.seconds_left
         known = left is not None and state.phase == "running"
         self.time_left.setText(
-            f"{done}, about {_duration(left)} left" if known and left else done
+            f"{done}, about {duration(left)} left" if known and left else done
         )
 
     def _show_warning(self) -> None:
         self.warning.setText(self._state.warning)
-
-
-def _duration(seconds: float) -> str:
-    """Give a time in the unit that suits it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from napari.layers import Image
 from psygnal import Signal
@@ -30,6 +30,8 @@ def narrow(box: QComboBox) -> QComboBox:
 class SourceBox(QComboBox):
     """Lists layers, which come and go, folders that were chosen, and a way to more."""
 
+    more: ClassVar[tuple[str, ...]] = (_FOLDER,)
+    """The entries that ask for a file or folder."""
     changed = Signal()
     """Another one is chosen."""
     listed = Signal()
@@ -44,7 +46,7 @@ class SourceBox(QComboBox):
         events.inserted.connect(self.refresh)
         events.removed.connect(self.refresh)
         self.refresh()
-        self.activated.connect(self._choose_folder)
+        self.activated.connect(self._choose_more)
         self.currentIndexChanged.connect(lambda _: self.changed.emit())
 
     @property
@@ -77,7 +79,7 @@ class SourceBox(QComboBox):
         for folder in folders:
             if isinstance(folder, str):
                 self.addItem(Path(folder).name, folder)
-        self.addItem(_FOLDER)
+        self.addItems(list(self.more))
         still = self._index_of(chosen)
         self.setCurrentIndex(max(still, 0))
         self.blockSignals(False)
@@ -87,7 +89,13 @@ class SourceBox(QComboBox):
 
     def _index_of(self, chosen: Any) -> int:
         entries = (self.itemData(i) for i in range(self.count()))
-        same = (i for i, data in enumerate(entries) if data is chosen)
+        # Qt gives another copy of a text each time; layers are compared as objects.
+        is_text = isinstance(chosen, str)
+        same = (
+            i
+            for i, data in enumerate(entries)
+            if data is chosen or (is_text and isinstance(data, str) and data == chosen)
+        )
         return next(same, -1) if chosen is not None else -1
 
     def choose_other_than(self, layer: Image | None) -> None:
@@ -105,14 +113,20 @@ class SourceBox(QComboBox):
         self.insertItem(0, folder.name, str(folder))
         self.setCurrentIndex(0)
 
-    def _choose_folder(self, index: int) -> None:
-        if self.itemText(index) != _FOLDER:
+    def _choose_more(self, index: int) -> None:
+        text = self.itemText(index)
+        if self.itemData(index) is not None or text not in self.more:
             return
-        name = QFileDialog.getExistingDirectory(self, self._title)
-        if name:
-            self.add_folder(Path(name))
+        path = self.ask(text)
+        if path is not None:
+            self.add_folder(path)
         else:
             self.setCurrentIndex(0)
+
+    def ask(self, text: str) -> Path | None:
+        """Ask for what an entry of `more` stands for."""
+        name = QFileDialog.getExistingDirectory(self, self._title)
+        return Path(name) if name else None
 
     def leave(self) -> None:
         """Leave the viewer's events."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,13 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
-from diffir_core.errors import DiffIRError
+from diffir_core.errors import DiffIRError, InputError
+from diffir_core.options import RestoreOptions
+from napari_diffir._layer_text import layer_command, layer_python
 from napari_diffir._layers import full_resolution
 from napari_diffir._pyside import spare_references
 from napari_diffir._scripting import Failure, restored_layer, steps_or_failure
+from napari_diffir.widgets._copy_menu import CopyButton
 from napari_diffir.widgets._parts import button, small_label
 from napari_diffir.widgets._restore_form import RestoreForm
 
@@ -56,12 +60,26 @@ class RestoreWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.restore_button)
         buttons.addWidget(self.cancel_button)
+        buttons.addWidget(self._build_copy_button())
         layout = QVBoxLayout(self)
         layout.addWidget(self.form)
         layout.addLayout(buttons)
         layout.addWidget(self.progress_bar)
         layout.addWidget(self.status)
         layout.addStretch()
+
+    def _build_copy_button(self) -> CopyButton:
+        self.copy_button = CopyButton("C&opy…", "The same as text, to run elsewhere.")
+        self.copy_button.add_copy("Copy as Python", lambda: self._words(layer_python))
+        self.copy_button.add_copy("Copy as command", lambda: self._words(layer_command))
+        self.copy_button.said.connect(lambda text: self.status.setText(text))
+        return self.copy_button
+
+    def _words(self, door: Callable[[Image, str, str, RestoreOptions], str]) -> str:
+        form = self.form
+        if form.layer is None or not form.is_complete:
+            raise InputError("Choose a layer with its axes first.")
+        return door(form.layer, form.axes, form.model, form.options)
 
     def _show_buttons(self) -> None:
         is_free = self._worker is None

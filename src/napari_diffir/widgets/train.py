@@ -19,7 +19,9 @@ from diffir_core.errors import DiffIRError
 from napari_diffir._pyside import spare_references
 from napari_diffir._run_folder import holds_run
 from napari_diffir._run_models import TrainedModel, usable_model
+from napari_diffir._run_text import run_command, run_python
 from napari_diffir._training import current_session
+from napari_diffir.widgets._copy_menu import CopyButton
 from napari_diffir.widgets._parts import button
 from napari_diffir.widgets._run_status import RunStatus
 from napari_diffir.widgets._run_view import RunView
@@ -96,8 +98,16 @@ class TrainWidget(QWidget):
         )
         for column, one in enumerate(buttons):
             grid.addWidget(one, 0, column)
-        grid.addWidget(self.use_button, 1, 0, 1, len(buttons))
+        grid.addWidget(self.use_button, 1, 0, 1, len(buttons) - 1)
+        grid.addWidget(self._build_copy_button(), 1, len(buttons) - 1)
         return grid
+
+    def _build_copy_button(self) -> CopyButton:
+        copy = CopyButton("&Copy…", "The run as text, to go on with it elsewhere.")
+        copy.add_copy("Copy as command", lambda: run_command(self.form.folder))
+        copy.add_copy("Copy as Python", lambda: run_python(self.form.folder))
+        copy.said.connect(lambda text: self.status.message.setText(text))
+        return copy
 
     def _connect(self) -> None:
         self.form.changed.connect(self._look_at_folder)

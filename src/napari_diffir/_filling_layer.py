@@ -1,0 +1,79 @@
+"""The output of a run as a layer that fills; to be used on the viewer's thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffir_core.errors import DiffIRError
+from napari_diffir._layers import position_in
+from napari_diffir._opening import open_layer
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+    from diffir_core.stacks.axes import PlaneIndex
+
+_UNFINISHED_KEY = "diffir_unfinished"
+
+
+class FillingLayer:
+    """Shows an output that is being made; what is not restored yet is black."""
+
+    def __init__(self, viewer: napari.Viewer, looks: dict[str, Any]) -> None:
+        self._viewer, self._looks = viewer, looks
+        self.layer: Image | None = None
+        self._waits_for_refresh = False
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the layer is in the viewer; its user may have removed it."""
+        return self.layer is not None and self.layer in self._viewer.layers
+
+    @property
+    def position(self) -> dict[str, int]:
+        """The indices in view by axis letter, Y and X apart."""
+        return {} if self.layer is None else position_in(self.layer, self._viewer)
+
+    def open(self, image: Path, limits: tuple[float, float]) -> None:
+        """Show the unfinished image, if it can be read yet."""
+        try:
+            data, arguments, _ = open_layer(image)
+        except DiffIRError:
+            return
+        # Its place is not the one where it will be: the layer names no file yet.
+        arguments["metadata"] = {_UNFINISHED_KEY: str(image)}
+        self._show(data, arguments | {"contrast_limits": limits} | self._looks)
+
+    def _show(self, data: Any, arguments: dict[str, Any]) -> None:
+        """Add the layer, or go on with the one that an earlier run has left."""
+        wanted = arguments["metadata"].get(_UNFINISHED_KEY)
+        for layer in self._viewer.layers:
+            if wanted and layer.metadata.get(_UNFINISHED_KEY) == wanted:
+                self.layer = layer
+                layer.data = data
+                return
+        self.layer = self._viewer.add_image(data, **arguments)
+
+    def note(self, plane: PlaneIndex) -> None:
+        """Note that a plane is on the disk; it is shown at the next `refresh`."""
+        here, is_3d = self.position, self._viewer.dims.ndisplay == 3
+        if is_3d or all(here.get(axis, i) == i for axis, i in plane.position):
+            self._waits_for_refresh = True
+
+    def refresh(self) -> None:
+        """Show what has been restored of the plane in view."""
+        if self._waits_for_refresh and self.layer is not None and self.is_there:
+            self._waits_for_refresh = False
+            self.layer.refresh(extent=False, thumbnail=False)
+
+    def settle(self, path: Path, limits: tuple[float, float]) -> None:
+        """Show the finished file in place of the unfinished one."""
+        data, arguments, _ = open_layer(path)
+        if self.layer is None:  # It was done before anybody looked.
+            self._show(data, arguments | {"contrast_limits": limits} | self._looks)
+        elif self.is_there:
+            self.layer.data = data
+            self.layer.metadata = arguments["metadata"]
+            self.layer.refresh()

@@ -1,0 +1,70 @@
+"""What a person has chosen about the IPR, and the options that it comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from diffir_core.errors import InputError
+from diffir_core.ipr import IPR, blend
+from diffir_core.options import RestoreOptions
+
+if TYPE_CHECKING:
+    from diffir_core.model import Model
+
+Scope = Literal["plane", "stack", "region"]
+Use = Literal["own", "slots"]
+Region = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """All that undo and redo go through; IPRs are values, too."""
+
+    use: Use = "own"
+    """'own' estimates the IPR from the image, 'slots' blends A and B."""
+    scope: Scope = "plane"
+    region: Region | None = None
+    """Where scope 'region' looks."""
+    seed: int = 0
+    steps: int | None = None
+    strength: float = 1.0
+    a: IPR | None = None
+    b: IPR | None = None
+    weight: float = 0.0
+    """0 is A, 1 is B."""
+
+    @property
+    def blended(self) -> IPR:
+        """The IPR between the slots; an empty one does not count.
+
+        Raises
+        ------
+        InputError
+            If both are empty.
+        """
+        if self.a is None or self.b is None or self.weight in (0.0, 1.0):
+            first, second = (self.b, self.a) if self.weight == 1 else (self.a, self.b)
+            only = first or second
+            if only is None:
+                raise InputError("Slots A and B are empty; keep or import an IPR.")
+            return only
+        return blend(self.a, self.b, self.weight)
+
+    def options(self, model: Model) -> RestoreOptions:
+        """Give the options that do what was chosen, for all planes alike."""
+        if self.use == "own":
+            region = self.region if self.scope == "region" else None
+            return RestoreOptions.parse(
+                {
+                    "ipr_scope": self.scope,
+                    "region": region,
+                    "seed": self.seed,
+                    "steps": self.steps,
+                    "strength": self.strength,
+                }
+            )
+        from diffir_core.ipr_steering import steer
+
+        ipr = steer(self.blended, model, self.strength)
+        return RestoreOptions(ipr=ipr, seed=self.seed, steps=self.steps)

@@ -1,0 +1,122 @@
+"""The layers that the IPR controls draw: preview, difference, spread, mask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_diffir._ipr_sight import on_axes, region_arguments
+from napari_diffir._ipr_views import composed, symmetric_limits, unsure_mask
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+    from diffir_core.stacks.previewing import RegionPreview
+    from napari_diffir._ipr_state import Spread, View
+
+_ROLE = "diffir_role"
+_PREVIEWS = {"preview": "DiffIR preview", "difference": "DiffIR difference"}
+_SPREADS = {"spread": "DiffIR spread", "unsure": "DiffIR unsure"}
+_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+
+
+def is_drawn(layer: Any) -> bool:
+    """Tell whether a layer is one of ours, and no image to restore."""
+    return _ROLE in layer.metadata
+
+
+class RegionPainter:
+    """Draws regions into a viewer, each kind into a layer that is kept and renewed.
+
+    Several painters of a viewer share the layers. To be used on the main thread.
+    """
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self._viewer = viewer
+
+    def show_preview(
+        self, source: Image, look: RegionPreview, view: View, divider: float
+    ) -> None:
+        """Draw a preview at its place, as a view has it."""
+        role = "difference" if view == "difference" else "preview"
+        self._remove({"preview", "difference"} - {role})
+        pixels, scale = composed(look, view, divider), _scale(look)
+        looks = region_arguments(source, look.plane, look.region, scale)
+        if role == "difference":
+            looks |= {"colormap": "PiYG", "contrast_limits": symmetric_limits(pixels)}
+            looks |= {"gamma": 1.0, "blending": "translucent", "opacity": 1.0}
+        self._draw(role, _PREVIEWS[role], on_axes(pixels, look.plane), looks)
+
+    def hide_preview(self) -> None:
+        """Take the preview away."""
+        self._remove(set(_PREVIEWS))
+
+    def show_spread(self, source: Image, spread: Spread, share: float) -> None:
+        """Draw the deviation of each pixel, and mark those that are least sure."""
+        deviation, looks = spread.deviation, self._place_of(source, spread)
+        top = float(np.percentile(deviation, 99.5)) or 1.0
+        looks |= {"colormap": "magma", "contrast_limits": (0.0, top), "gamma": 1.0}
+        looks |= {"blending": "additive", "opacity": 0.7}
+        data = on_axes(deviation, spread.plane)
+        self._draw("spread", _SPREADS["spread"], data, looks)
+        self.show_mask(source, spread, share)
+
+    def show_mask(self, source: Image, spread: Spread, share: float) -> None:
+        """Mark the share of the pixels that are least sure."""
+        marks = on_axes(unsure_mask(spread.deviation, share), spread.plane)
+        looks = self._place_of(source, spread)
+        if source.rgb:
+            marks = marks.max(axis=-1)
+        place = {name: looks[name] for name in _PLACE}
+        self._draw("unsure", _SPREADS["unsure"], marks, place | {"opacity": 0.4})
+
+    def _place_of(self, source: Image, spread: Spread) -> dict[str, Any]:
+        region = spread.region
+        scale = spread.deviation.shape[2] // (region[3] - region[2])
+        return region_arguments(source, spread.plane, region, scale)
+
+    def hide_spread(self) -> None:
+        """Take spread and mask away."""
+        self._remove(set(_SPREADS))
+
+    def _draw(self, role: str, name: str, data: Any, arguments: dict[str, Any]) -> None:
+        layer = self._find(role)
+        if layer is None:
+            self._add(role, data, arguments | {"name": name})
+            return
+        if layer.data.shape == data.shape and layer.data.dtype == data.dtype:
+            layer.data[...] = data
+        else:
+            layer.data = data
+        if not np.array_equal(layer.translate, arguments["translate"]):
+            layer.translate = arguments["translate"]
+        if role == "difference":
+            layer.contrast_limits = arguments["contrast_limits"]
+        layer.refresh()
+
+    def _add(self, role: str, data: Any, arguments: dict[str, Any]) -> None:
+        """Add a layer, and leave the selection as it was."""
+        viewer = self._viewer
+        selected = list(viewer.layers.selection)
+        arguments = arguments | {"metadata": {_ROLE: role}}
+        add = viewer.add_labels if role == "unsure" else viewer.add_image
+        add(data.copy(), **arguments)
+        viewer.layers.selection = selected
+
+    def _find(self, role: str) -> Any:
+        for layer in self._viewer.layers:
+            if layer.metadata.get(_ROLE) == role:
+                return layer
+        return None
+
+    def _remove(self, roles: set[str]) -> None:
+        for role in roles:
+            layer = self._find(role)
+            if layer is not None:
+                self._viewer.layers.remove(layer)
+
+
+def _scale(look: RegionPreview) -> int:
+    return int(look.restored.shape[2] // look.original.shape[2])

@@ -1,0 +1,178 @@
+"""The IPR controls apart from any widget: what was chosen, and who computes it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from diffir_core.errors import InputError
+from napari_diffir._ipr_choosing import Choosing
+from napari_diffir._ipr_state import ImageChoice, IPRState, PlaneMap, Sight, Spread
+from napari_diffir._ipr_steps import (
+    IPRFound,
+    Order,
+    Restored,
+    Share,
+    Studio,
+    layer_steps,
+    look_steps,
+    map_steps,
+    spread_steps,
+)
+from napari_diffir._latest import LatestLane
+from napari_diffir._scripting import Failure
+
+if TYPE_CHECKING:
+    from diffir_core.model import Model
+    from diffir_core.stacks.sampling import SampleKind
+    from napari_diffir._scripting import RestoreResult
+
+
+class IPRSession:
+    """One for all widgets of a process; all methods are for the viewer's thread."""
+
+    def __init__(self) -> None:
+        self.state = IPRState()
+        self.studio = Studio()
+        self.choosing = Choosing(self.state, self.studio, self._order)
+        self._look, self._long = LatestLane(), LatestLane(self._end_long)
+        self._asked: Order | None = None
+        self._has_failed = False
+        self._watchers = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a worker is still there."""
+        return self._look.is_busy or self._long.is_busy
+
+    def join(self) -> None:
+        """Count a widget that looks on."""
+        self._watchers += 1
+
+    def leave(self) -> None:
+        """End all work and let the pixels go when nobody looks any more."""
+        self._watchers -= 1
+        if self._watchers <= 0:
+            self.cancel()
+            self._look.cancel()
+            self._asked, self.state.is_live = None, False
+            self.state.image = self.state.sight = None
+            self.state.preview = self.state.spread = self.state.plane_map = None
+            self.studio.forget_image()
+
+    def look_at(self, image: ImageChoice | None, model_name: str) -> None:
+        """Choose an image and a model."""
+        state, old = self.state, self.state.image
+        if model_name != state.model_name:
+            state.model_ready, state.ipr = False, None
+        if not (image.is_same(old) if image else old is None):
+            state.sight = state.ipr = state.distance = None
+            state.preview = state.spread = state.plane_map = None
+            state.image = image
+        elif model_name != state.model_name:
+            state.preview = state.spread = state.plane_map = None
+        state.model_name = model_name
+        self._order()
+
+    def see(self, sight: Sight | None) -> None:
+        """Take over what is on the screen."""
+        self.state.sight = sight
+        self._order()
+
+    def set_live(self, is_live: bool) -> None:
+        """Restore what is on the screen, as it changes; or leave off."""
+        self.state.is_live = is_live
+        if not is_live:
+            self.state.preview = None
+        self._order()
+
+    def _order(self) -> None:
+        """Have the screen's content looked at, unless that is under way already."""
+        order = self._new_order()
+        if order is None:
+            self._asked = None
+            self._look.cancel()
+        elif not order.is_same(self._asked):
+            self._asked, self.state.ipr_is_current = order, False
+            if order.sight is None:
+                self.state.preview = None
+            self._look.submit(partial(look_steps, self.studio, order), self._take)
+
+    def _new_order(self) -> Order | None:
+        state = self.state
+        if state.image is None:
+            return None
+        parts = state.model_name, state.choice, state.sight, state.is_live
+        return Order(state.image, *parts)
+
+    def _take(self, found: Any) -> None:
+        """Take what a worker has found."""
+        state = self.state
+        if isinstance(found, Failure):
+            state.message, self._asked = str(found.error), None
+            self._has_failed = True
+        elif isinstance(found, IPRFound):
+            state.ipr_is_current = True
+            if self._has_failed:
+                self._has_failed, state.message = False, ""
+            state.ipr, state.distance = found.ipr, found.distance
+        elif isinstance(found, Share):
+            state.progress = found.done
+        elif isinstance(found, PlaneMap):
+            state.plane_map = found
+        elif isinstance(found, Spread):
+            state.spread = found
+        elif hasattr(found, "exactness"):
+            state.preview = found
+        else:
+            self._take_model(found)
+
+    def _take_model(self, model: Model) -> None:
+        self.state.timesteps = model.config.timesteps
+        self.state.has_statistics = model.statistics is not None
+        self.state.model_ready = True
+
+    def map_planes(self) -> None:
+        """Estimate the IPR of every plane of the channel in sight."""
+        self._begin_long(map_steps)
+
+    def measure_spread(self, kind: SampleKind, samples: int) -> None:
+        """Measure how sure the restoration of the region in sight is."""
+        self._begin_long(partial(spread_steps, kind=kind, samples=samples))
+
+    def restore(self, add: Callable[[RestoreResult], object]) -> None:
+        """Restore the whole layer as chosen, and have the result added."""
+
+        def take(found: Any) -> None:
+            if isinstance(found, Restored):
+                add(found.result)
+            else:
+                self._take(found)
+
+        self._begin_long(layer_steps, take)
+
+    def _begin_long(
+        self,
+        steps: Callable[[Studio, Order], Generator[Any, None, None]],
+        take: Callable[[Any], None] | None = None,
+    ) -> None:
+        order = self._new_order()
+        if order is None:
+            raise InputError("Open an image first.")
+        self.state.message, self.state.progress = "", 0.0
+        self._long.submit(partial(steps, self.studio, order), take or self._take)
+
+    def cancel(self) -> None:
+        """End the map, the measurement or the restoration under way."""
+        self._long.cancel()
+
+    def _end_long(self) -> None:
+        self.state.progress = None
+
+
+@functools.cache
+def current_session() -> IPRSession:
+    """Give the one session of this process; widgets come and go."""
+    return IPRSession()

@@ -1,0 +1,116 @@
+"""Which plane of a layer is on the screen, and which part of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_diffir._ipr_state import ImageChoice, Sight
+from napari_diffir._layers import full_resolution, result_arguments
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+    from diffir_core.stacks.axes import PlaneIndex
+    from napari_diffir._ipr_choice import Region
+
+_LEAST_PIXELS = 32
+
+
+def image_of(layer: Image, axes: str) -> ImageChoice:
+    """Give the array of a layer, with what is known of it."""
+    path = str(layer.source.path or "")
+    return ImageChoice(layer.name, full_resolution(layer), axes, path)
+
+
+def sight_of(viewer: napari.Viewer, layer: Image, axes: str) -> Sight | None:
+    """Give what of a layer is on the screen; None unless its Y and X are shown."""
+    shape = full_resolution(layer).shape
+    offset = viewer.dims.ndim - layer.ndim
+    shown = {i - offset for i in viewer.dims.displayed}
+    if viewer.dims.ndisplay != 2 or shown != {axes.index("Y"), axes.index("X")}:
+        return None
+    here = layer.world_to_data(viewer.dims.point)
+    position = [0] * len(shape)
+    for axis in range(layer.ndim):
+        position[axis] = int(np.clip(round(float(here[axis])), 0, shape[axis] - 1))
+    for axis in shown:
+        position[axis] = 0
+    return Sight(tuple(position), _region(layer, shape, axes))
+
+
+def world_point(
+    viewer: napari.Viewer,
+    layer: Image,
+    axes: str,
+    position: tuple[tuple[str, int], ...],
+) -> dict[int, float]:
+    """Give where the viewer's sliders stand for a plane, by number of the slider."""
+    here = list(layer.world_to_data(viewer.dims.point))
+    for axis, index in position:
+        here[axes.index(axis)] = index
+    world = layer.data_to_world(here)
+    offset = viewer.dims.ndim - layer.ndim
+    numbers = [axes.index(axis) for axis, _ in position]
+    return {offset + number: float(world[number]) for number in numbers}
+
+
+def _region(layer: Image, shape: tuple[int, ...], axes: str) -> Region:
+    """Give the rows and columns on the screen; all of them if it was never drawn."""
+    corners = np.asarray(layer.corner_pixels, float)
+    if layer.multiscale:
+        corners = corners * layer.downsample_factors[layer.data_level]
+    edges: list[int] = []
+    for letter in "YX":
+        axis = axes.index(letter)
+        first, last = int(corners[0, axis]), int(np.ceil(corners[1, axis])) + 1
+        edges += _grown(first, last, int(shape[axis]))
+    top, bottom, left, right = edges
+    return top, bottom, left, right
+
+
+def _grown(first: int, last: int, size: int) -> tuple[int, int]:
+    """Cut off what lies outside, and grow what is too small for the network."""
+    if last - first <= 1:
+        return 0, size
+    first, last = max(0, min(first, size)), max(0, min(last, size))
+    lacking = max(0, min(_LEAST_PIXELS, size) - (last - first))
+    first = max(0, first - lacking // 2)
+    last = min(size, max(last, first + _LEAST_PIXELS))
+    return max(0, min(first, last - min(_LEAST_PIXELS, size))), last
+
+
+def region_arguments(
+    layer: Image, plane: PlaneIndex, region: Region, scale: int
+) -> dict[str, Any]:
+    """Give the place and the looks of a layer of one region of a plane."""
+    from napari.utils.transforms import Affine
+
+    arguments = result_arguments(layer, scale)
+    start: list[float] = []
+    for axis, item in zip(plane.axes, plane.selection, strict=True):
+        fixed = float(item) if isinstance(item, int) else 0.0
+        start.append({"Y": float(region[0]), "X": float(region[2])}.get(axis, fixed))
+    turned = Affine(
+        scale=layer.scale, rotate=layer.rotate, shear=layer.shear, ndim=layer.ndim
+    )
+    moved = turned.linear_matrix @ np.asarray(start[: layer.ndim])
+    return arguments | {"translate": arguments["translate"] + moved}
+
+
+def on_axes(pixels: Any, plane: PlaneIndex) -> Any:
+    """Give (channels, Y, X) the axes of the image, of which the plane is one index."""
+    from dataclasses import replace
+
+    selection = tuple(0 if isinstance(i, int) else slice(None) for i in plane.selection)
+    height, width = pixels.shape[1:]
+    sizes = {"Y": height, "X": width}
+    shape = [
+        1 if isinstance(item, int) else sizes.get(axis, len(pixels))
+        for axis, item in zip(plane.axes, selection, strict=True)
+    ]
+    array = np.empty(shape, pixels.dtype)
+    replace(plane, selection=selection).put(array, pixels)
+    return array

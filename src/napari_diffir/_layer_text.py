@@ -1,0 +1,46 @@
+"""The restoration of a layer as text: a script for napari, a command for its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffir_core.errors import InputError
+from diffir_core.options import RestoreOptions
+from diffir_core.stacks.batch import result_name
+from diffir_core.stacks.job_text import as_command, changes_of
+from diffir_core.stacks.jobs import RestoreJob
+from napari_diffir._stack_inputs import file_of
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+
+def layer_python(layer: Image, axes: str, model: str, options: RestoreOptions) -> str:
+    """Give the script that does in a viewer what the Restore widget does."""
+    lines = ["import diffir_core as diffir", "import napari_diffir", ""]
+    arguments = ["viewer", f"viewer.layers[{layer.name!r}]", f"model={model!r}"]
+    if changes := changes_of(options):
+        lines.append(f"options = diffir.RestoreOptions.parse({changes!r})")
+        arguments.append("options=options")
+    else:
+        lines.pop(0)
+    body = "".join(f"    {a},\n" for a in [*arguments, f"axes={axes!r}"])
+    return "\n".join([*lines, f"restored = napari_diffir.restore_layer(\n{body})\n"])
+
+
+def layer_command(layer: Image, axes: str, model: str, options: RestoreOptions) -> str:
+    """Give the command that restores the file of a layer into one beside it."""
+    path = file_of(layer) or Path(layer.source.path or "")
+    if not path.name:
+        raise InputError(
+            f"The layer '{layer.name}' is of no file; save it first, or copy as Python."
+        )
+    job = RestoreJob(
+        input=str(path),
+        output=str(path.with_name(f"restored {result_name(path)}")),
+        model=model,
+        axes=axes,
+        options=options,
+    )
+    return as_command(job)

@@ -1,0 +1,87 @@
+"""What a restoration to disk will take, and what is already there; on any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffir_core.stacks.unfinished import Unfinished, described
+from napari_diffir._stack_inputs import opened
+
+if TYPE_CHECKING:
+    from diffir_core.stacks.estimating import Estimate
+    from napari_diffir._stack_steps import StackRequest, StackTask
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a person should know before the start."""
+
+    lines: tuple[tuple[str, str], ...] = ()
+    """Names and values of the estimate."""
+    existing: str = ""
+    """One sentence about what is already where the output will be."""
+    problem: str = ""
+    """Why it could not be begun, in one sentence."""
+
+
+def look_ahead(request: StackRequest) -> Outlook:
+    """Open the input, restore one tile of it, and look at the output's place.
+
+    Of several stacks, the first one's estimate is given. Nothing is written.
+    """
+    first = request.tasks[0]
+    existing = "" if len(request.tasks) > 1 else _existing(first.destination)
+    try:
+        found = _estimate(request, first)
+    except Exception as error:
+        return Outlook(existing=existing, problem=str(error))
+    if not found.fits:
+        problem = f"It does not fit the disk: {first.destination.parent}."
+        return Outlook(_lines(request, found), existing, problem)
+    return Outlook(_lines(request, found), existing)
+
+
+def _estimate(request: StackRequest, task: StackTask) -> Estimate:
+    from diffir_core.checkpoint import load_model
+    from diffir_core.stacks.estimating import estimate
+
+    return estimate(
+        opened(task.source),
+        load_model(request.model),
+        axes=request.axes,
+        options=request.options,
+        destination=task.destination,
+    )
+
+
+def _lines(request: StackRequest, found: Estimate) -> tuple[tuple[str, str], ...]:
+    from diffir_core.commands import estimate_lines
+
+    count = len(request.tasks)
+    before = [("stacks", f"{count}; the first:")] if count > 1 else []
+    lines = [line for line in estimate_lines(found) if line[1] != "none"]
+    return tuple(before + lines)
+
+
+def _existing(destination: Path) -> str:
+    found = described(destination)
+    if found and "planes" in found:
+        return (
+            f"An unfinished {destination.name} is there, {found['planes_done']} of "
+            f"{found['planes']} planes: Resume completes it."
+        )
+    if destination.exists():
+        return f"{destination.name} is already there: choose another, or replace it."
+    return ""
+
+
+def is_begun(request: StackRequest) -> bool:
+    """Tell whether there is something to resume; of several stacks, one of them."""
+    places = [Unfinished(task.destination) for task in request.tasks]
+    several = len(places) > 1
+    return any(
+        place.journal.exists() or (several and place.destination.exists())
+        for place in places
+    )

@@ -1,0 +1,94 @@
+"""What is restored to disk: a file or folder, or the array of a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffir_core.errors import InputError
+from napari_diffir._layers import full_resolution
+from napari_diffir._opening import SOURCE_KEY
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from diffir_core.stacks.metadata import StackMetadata
+    from diffir_core.stacks.source import StackSource
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStack:
+    """The array of a layer with its metadata, apart from the layer: for any thread."""
+
+    data: Any
+    metadata: StackMetadata
+
+    def open(self) -> StackSource:
+        """Give the array as a source."""
+        from diffir_core.stacks.source import ArraySource
+
+        return ArraySource(self.data, self.metadata.axes, self.metadata)
+
+
+StackInput = Path | LayerStack
+
+
+def opened(stack: StackInput) -> Path | StackSource:
+    """Give what the core restores."""
+    return stack if isinstance(stack, Path) else stack.open()
+
+
+def input_of(layer: Image, axes: str) -> StackInput:
+    """Give the file that a layer shows, where our reader opened it; else its array.
+
+    A file has metadata that a layer has not, and a job of it runs anywhere. An array
+    keeps pixel size, position, units and name; turned layers lie straight in a file.
+    Raises `InputError` for axes that do not suit the layer.
+    """
+    from diffir_core.stacks.axes import check_axes
+
+    array = full_resolution(layer)
+    check_axes(axes, array.shape)
+    if layer.rgb and not axes.endswith("S"):
+        raise InputError(
+            f"The layer '{layer.name}' is RGB: the last of its axes is S, not '{axes}'."
+        )
+    path = file_of(layer)
+    if path is not None and axes == _labelled_axes(layer):
+        return path
+    return LayerStack(array, _metadata(layer, axes))
+
+
+def file_of(layer: Image) -> Path | None:
+    """Give the file whose pixels a layer shows, or None."""
+    known = layer.metadata.get(SOURCE_KEY)
+    return Path(known) if known else None
+
+
+def _labelled_axes(layer: Image) -> str:
+    return "".join(layer.axis_labels).upper() + ("S" if layer.rgb else "")
+
+
+def _metadata(layer: Image, axes: str) -> StackMetadata:
+    from diffir_core.stacks.metadata import StackMetadata, unit_name
+
+    spatial = axes.replace("S", "") if layer.rgb else axes
+    units = {
+        axis: name
+        for axis, unit in zip(spatial, layer.units, strict=True)
+        if (name := unit_name(str(unit)) or _full_name(str(unit)))
+    }
+    sizes = dict(zip(spatial, map(float, layer.scale), strict=True))
+    shifts = dict(zip(spatial, map(float, layer.translate), strict=True))
+    return StackMetadata(
+        axes,
+        {axis: size for axis, size in sizes.items() if size != 1 or axis in units},
+        units,
+        name=layer.name,
+        translate={axis: shift for axis, shift in shifts.items() if shift},
+    )
+
+
+def _full_name(unit: str) -> str:
+    return "" if unit in ("pixel", "dimensionless", "") else unit

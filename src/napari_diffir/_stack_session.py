@@ -1,0 +1,204 @@
+"""The restoration to disk under way, apart from any widget: who runs it, its end."""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import TYPE_CHECKING, Any
+
+from diffir_core.errors import InputError
+from diffir_core.stacks.unfinished import Unfinished
+from napari_diffir._filling_layer import FillingLayer
+from napari_diffir._scripting import Failure
+from napari_diffir._stack_pace import PaceMaker
+from napari_diffir._stack_state import StackState
+from napari_diffir._stack_steps import (
+    StackControl,
+    StackRequest,
+    TaskEnded,
+    TaskMoved,
+    stack_steps,
+)
+
+if TYPE_CHECKING:
+    import napari
+
+_LISTEN_MILLISECONDS = 200
+
+
+class StackSession:
+    """Owns the worker of one run, for as many widgets as look at it.
+
+    All methods are for the viewer's thread.
+    """
+
+    def __init__(self) -> None:
+        self.state = StackState()
+        self._control, self._pace = StackControl(), PaceMaker()
+        self._request: StackRequest | None = None
+        self._viewer: napari.Viewer | None = None
+        self._looks: dict[str, Any] = {}
+        self._filling: FillingLayer | None = None
+        self._worker: Any = None
+        self._timer: Any = None
+        self._failure: Failure | None = None
+        self._task, self._limits = -1, (0.0, 1.0)
+        self._watchers = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a worker is still there, if only to write what it has."""
+        return self._worker is not None
+
+    def join(self) -> None:
+        """Count a widget that looks at the run."""
+        self._watchers += 1
+
+    def leave(self) -> None:
+        """Stop the run when nobody looks any more; what is restored is kept."""
+        self._watchers -= 1
+        if self._watchers <= 0:
+            self.stop()
+
+    def start(
+        self,
+        request: StackRequest,
+        viewer: napari.Viewer | None = None,
+        looks: dict[str, Any] | None = None,
+        position: dict[str, int] | None = None,
+    ) -> None:
+        """Begin; the output fills a layer of the viewer, with looks of its source.
+
+        The plane at `position`, by axis letter, is restored first.
+        """
+        from napari.qt.threading import create_worker
+
+        from napari_diffir._worker import QuietWorker
+
+        if self._worker is not None:
+            raise InputError("A stack is being restored; stop it first.")
+        self._request, self._viewer, self._looks = request, viewer, looks or {}
+        self._control, self._pace, self._task = StackControl(), PaceMaker(), -1
+        self._control.order.look_at(position or {})
+        self._worker = create_worker(
+            stack_steps,
+            request,
+            self._control,
+            _worker_class=QuietWorker,
+            _start_thread=False,
+        )
+        self._worker.returned.connect(self._take_failure)
+        self._worker.finished.connect(self._end)
+        self.state.begin(request)
+        self._worker.start()
+        self._listen()
+
+    def pause(self) -> None:
+        """Halt within a tile; what is in memory stays there."""
+        if self.state.phase == "running":
+            self._control.switch.pause()
+            self._pace.pause(time.monotonic())
+            self.state.phase, self.state.message = "paused", "Paused."
+
+    def go_on(self) -> None:
+        """Go on after a pause."""
+        if self.state.phase == "paused":
+            self._control.switch.go_on()
+            self._pace.go_on(time.monotonic())
+            self.state.phase = "running"
+
+    def stop(self) -> None:
+        """End within a tile; what is restored is written and kept."""
+        if self._worker is not None:
+            self.state.message = "Stopping; what is restored is written…"
+            self._worker.quit()
+
+    def _listen(self) -> None:
+        from qtpy.QtCore import QTimer
+
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._take_news)
+        self._timer.start(_LISTEN_MILLISECONDS)
+
+    def _take_news(self) -> None:
+        last: TaskMoved | None = None
+        while self._control.news:
+            news = self._control.news.popleft()
+            if isinstance(news, TaskEnded):
+                self._take_end(news)
+                last = None
+                continue
+            self._show_plane(news)
+            last = news
+        if last is not None:
+            now, progress = time.monotonic(), last.progress
+            pace = self._pace.take(now, progress.fraction, progress.bytes_done)
+            self.state.take(last, pace)
+        self._look()
+
+    def _show_plane(self, news: TaskMoved) -> None:
+        if news.number != self._task:
+            self._begin_task(news.number)
+        self._limits = news.limits
+        filling = self._filling
+        if filling is None:
+            return
+        if filling.layer is None:
+            filling.open(self._place(news.number).image, news.limits)
+        elif news.progress.finished_plane is not None:
+            filling.note(news.progress.finished_plane)
+
+    def _begin_task(self, number: int) -> None:
+        self._task, self._pace = number, PaceMaker()
+        self.state.destination = self._place(number).destination
+        self._filling = None
+        if self._viewer is not None:
+            self._filling = FillingLayer(self._viewer, self._looks)
+
+    def _place(self, number: int) -> Unfinished:
+        if self._request is None:
+            raise AssertionError("News of a run that was never begun.")
+        return Unfinished(self._request.tasks[number].destination)
+
+    def _look(self) -> None:
+        """Restore next what is in view, and show what has come."""
+        if self._filling is not None and self._filling.is_there:
+            self._control.order.look_at(self._filling.position)
+            self._filling.refresh()
+
+    def _take_end(self, news: TaskEnded) -> None:
+        self.state.take_end(news)
+        if self._filling is not None and not isinstance(news.end, Exception):
+            destination = self._place(news.number).destination
+            self._filling.settle(destination, self._limits)
+
+    def _take_failure(self, outcome: Failure | None) -> None:
+        self._failure = outcome
+
+    def _end(self) -> None:
+        """Tell how it ended, once the worker is gone and another may begin."""
+        self._timer.stop()
+        self._take_news()
+        failure, self._failure, self._worker = self._failure, None, None
+        self._viewer, self._filling = None, None  # They may be closed at any time.
+        state = self.state
+        state.seconds_left = None
+        statuses = [row.status for row in state.rows]
+        if failure is not None:
+            state.message, state.phase = str(failure.error), "failed"
+        elif any(status.startswith("failed") for status in statuses):
+            state.phase = "failed"
+        elif all(status == "done" for status in statuses):
+            state.phase = "finished"
+        else:
+            state.message = (
+                f"Stopped after {state.planes_done} of {state.planes} planes, which "
+                "are kept; Resume goes on."
+            )
+            state.phase = "stopped"
+
+
+@functools.cache
+def current_stack_session() -> StackSession:
+    """Give the one session of this process: widgets come and go, the run stays."""
+    return StackSession()

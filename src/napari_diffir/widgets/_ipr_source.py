@@ -1,0 +1,140 @@
+"""Which layer the IPR controls look at, and through which model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+from psygnal import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
+
+from diffir_core.errors import DiffIRError
+from diffir_core.stacks.axes import check_axes
+from napari_diffir._ipr_layers import is_drawn
+from napari_diffir._ipr_sight import image_of
+from napari_diffir._layers import axes_of, full_resolution
+from napari_diffir.widgets._model_box import ModelBox
+from napari_diffir.widgets._parts import AXES_TIP, small_label
+from napari_diffir.widgets._source_box import narrow
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_diffir._ipr_state import ImageChoice
+
+
+class IPRSource(QWidget):
+    """The choice of a layer, its axes and a model; `changed` tells of all three."""
+
+    changed = Signal()
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self.layer_box, self.model_box = narrow(QComboBox()), ModelBox()
+        self.axes_edit, self.hint = QLineEdit(), small_label()
+        self.axes_edit.setToolTip(AXES_TIP)
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Layer", self.layer_box)
+        form.addRow("Axes", self.axes_edit)
+        form.addRow(self.hint)
+        form.addRow("Model", self.model_box)
+        self._refresh()
+        self._connect()
+
+    def _connect(self) -> None:
+        events = self._viewer.layers.events
+        events.inserted.connect(self._refresh)
+        events.removed.connect(self._refresh)
+        self.layer_box.currentIndexChanged.connect(self._take_layer)
+        self.axes_edit.textChanged.connect(lambda _: self._tell())
+        self.model_box.changed.connect(self._tell)
+
+    def leave(self) -> None:
+        """Stop listening to the viewer."""
+        events = self._viewer.layers.events
+        events.inserted.disconnect(self._refresh)
+        events.removed.disconnect(self._refresh)
+
+    @property
+    def layer(self) -> Image | None:
+        """The chosen layer."""
+        return self.layer_box.currentData()
+
+    @property
+    def axes(self) -> str:
+        """Its axes, as they stand in their field."""
+        return self.axes_edit.text().upper()
+
+    @property
+    def model(self) -> str:
+        """A shipped model's name, or the path of a weights file."""
+        return self.model_box.chosen
+
+    @property
+    def image(self) -> ImageChoice | None:
+        """The chosen image, if its axes are possible."""
+        layer = self.layer
+        return None if layer is None or self.problem else image_of(layer, self.axes)
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can be done with the choice, or nothing."""
+        if self.layer is None:
+            return "Open an image first."
+        try:
+            check_axes(self.axes, full_resolution(self.layer).shape)
+        except DiffIRError as error:
+            return str(error)
+        return ""
+
+    def add_model(self, path: Path, name: str | None = None) -> None:
+        """Offer a weights file, by a name of its own if need be, and choose it."""
+        self.model_box.add_model(path, name)
+
+    def choose_model(self, model: str) -> None:
+        """Choose a model, which is offered from now on."""
+        self.model_box.choose(model)
+
+    def choose_layer(self, name: str) -> None:
+        """Choose a layer by its name, if it is there."""
+        index = self.layer_box.findText(name)
+        if index >= 0:
+            self.layer_box.setCurrentIndex(index)
+
+    def _refresh(self, event: Any = None) -> None:
+        """List the image layers anew, but for those that show previews."""
+        chosen, box = self.layer, self.layer_box
+        layers = [
+            layer
+            for layer in self._viewer.layers
+            if isinstance(layer, Image) and not is_drawn(layer)
+        ]
+        if [box.itemData(i) for i in range(box.count())] == layers:
+            return
+        box.blockSignals(True)
+        box.clear()
+        for layer in layers:
+            box.addItem(layer.name, layer)
+        index = next((i for i, one in enumerate(layers) if one is chosen), -1)
+        box.setCurrentIndex(index if index >= 0 else len(layers) - 1)
+        box.blockSignals(False)
+        if index < 0:
+            self._take_layer()
+
+    def _take_layer(self, index: int = -1) -> None:
+        layer = self.layer
+        self.axes_edit.blockSignals(True)
+        self.axes_edit.setText("" if layer is None else axes_of(layer)[0])
+        self.axes_edit.blockSignals(False)
+        self._tell()
+
+    def _tell(self) -> None:
+        layer, hint = self.layer, self.problem
+        if layer is not None and not hint and axes_of(layer) == (self.axes, True):
+            hint = "The axes are guessed: those of the layer have no names."
+        self.hint.setText(hint)
+        self.hint.setVisible(bool(hint))
+        self.changed.emit()

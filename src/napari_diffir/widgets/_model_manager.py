@@ -1,0 +1,127 @@
+"""The models at hand: shipped, the user's own, files dropped in; each with its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from psygnal import Signal
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffir_core.errors import DiffIRError
+from diffir_core.models import shipped_models
+from napari_diffir._own_models import WEIGHTS, add_model, card_text, own_models
+from napari_diffir._preferences import preferences
+from napari_diffir.widgets._parts import button, small_label
+
+_SIZE_PIXELS = (720, 420)
+_KINDS = "Weights (*.safetensors *.pth *.pt *.ckpt)"
+
+
+class ModelManager(QDialog):
+    """Lists models beside the card of the chosen one; weights can be dropped on it."""
+
+    used = Signal(str)
+    """The name of a shipped model, or the path of a file, that is to be used."""
+    added = Signal(Path)
+    """A model has come into the user's folder."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("DiffIR models")
+        self.resize(*_SIZE_PIXELS)
+        self.setAcceptDrops(True)
+        self.list, self.card = QListWidget(), QTextBrowser()
+        self.message = small_label(
+            "Drop official weights or your own here; they are checked, converted and "
+            f"kept in {preferences().models}."
+        )
+        self.list.currentItemChanged.connect(lambda *_: self._show_card())
+        self._lay_out()
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        add = button("&Add a file…", "Official weights, or your own.", self._ask)
+        use = button("&Use", "Choose this model in the widget.", self.use)
+        above, below = QHBoxLayout(), QHBoxLayout()
+        above.addWidget(self.list, 1)
+        above.addWidget(self.card, 2)
+        below.addWidget(add)
+        below.addStretch()
+        below.addWidget(use)
+        layout = QVBoxLayout(self)
+        layout.addLayout(above)
+        layout.addWidget(self.message)
+        layout.addLayout(below)
+
+    def refresh(self) -> None:
+        """List the models anew."""
+        self.list.clear()
+        for name in shipped_models():
+            self._list(f"{name} (shipped)", name)
+        for path in own_models(preferences().models):
+            self._list(path.stem, str(path))
+        self.list.setCurrentRow(0)
+
+    def _list(self, text: str, model: str) -> None:
+        item = QListWidgetItem(text, self.list)
+        item.setData(Qt.ItemDataRole.UserRole, model)
+
+    @property
+    def chosen(self) -> str | None:
+        """The name or path of the chosen model."""
+        item = self.list.currentItem()
+        return None if item is None else str(item.data(Qt.ItemDataRole.UserRole))
+
+    def choose(self, model: str) -> None:
+        """Choose a model by its name or path, if it is listed."""
+        for row in range(self.list.count()):
+            if self.list.item(row).data(Qt.ItemDataRole.UserRole) == model:
+                self.list.setCurrentRow(row)
+
+    def _show_card(self) -> None:
+        self.card.setMarkdown(card_text(self.chosen) if self.chosen else "")
+
+    def use(self) -> None:
+        """Tell which model is to be used, and close."""
+        if self.chosen:
+            self.used.emit(self.chosen)
+        self.accept()
+
+    def add(self, file: Path) -> None:
+        """Add a weights file to the user's folder."""
+        try:
+            path = add_model(file, preferences().models)
+        except (DiffIRError, OSError) as error:
+            self.message.setText(str(error))
+            return
+        self.refresh()
+        self.choose(str(path))
+        self.message.setText(f"Added {path.name}.")
+        self.added.emit(path)
+
+    def _ask(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Weights to add", "", _KINDS)
+        if name:
+            self.add(Path(name))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take weights files."""
+        urls = event.mimeData().urls()
+        if any(url.toLocalFile().lower().endswith(WEIGHTS) for url in urls):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Add what is dropped."""
+        for url in event.mimeData().urls():
+            self.add(Path(url.toLocalFile()))

@@ -1,0 +1,97 @@
+"""The options of a restoration that a widget shows."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGroupBox,
+    QLineEdit,
+    QSpinBox,
+)
+
+from diffir_core.options import RestoreOptions
+from napari_diffir._preferences import preferences
+
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+class OptionsBox(QGroupBox):
+    """Shows options; those that it has no field for stay as they were set."""
+
+    def __init__(self) -> None:
+        super().__init__("Options")
+        self._build()
+        self._lay_out()
+        self.show_options(preferences().options)
+
+    def _build(self) -> None:
+        self.device_box, self.memory_edit = QComboBox(), QLineEdit()
+        self.device_box.addItems(_DEVICES)
+        self.seed_box, self.scope_box = QSpinBox(), QComboBox()
+        self.seed_box.setRange(0, 2**31 - 1)
+        self.scope_box.addItem("each plane", "plane")
+        self.scope_box.addItem("the whole stack", "stack")
+        self.low_box, self.high_box = _percentile_box(1.0), _percentile_box(99.8)
+        self.memory_edit.setPlaceholderText("what is free")
+        self.device_box.setToolTip("'auto' takes a CUDA device when there is one.")
+        self.memory_edit.setToolTip(
+            "The most working memory, such as 4GB. Planes that need more go through "
+            "temporary files: the same result, in more time."
+        )
+        self.scope_box.setToolTip(
+            "What the model finds out about noise and blur is found out from each "
+            "plane, or once from the whole stack, for all of its planes alike."
+        )
+        self.seed_box.setToolTip("Of the random start; the same seed, the same result.")
+        for box, end in ((self.low_box, "dark"), (self.high_box, "bright")):
+            box.setToolTip(f"What counts as {end}, in percent of the pixels.")
+
+    def _lay_out(self) -> None:
+        form = QFormLayout(self)
+        form.addRow("Device", self.device_box)
+        form.addRow("Memory", self.memory_edit)
+        form.addRow("Prior (IPR) from", self.scope_box)
+        form.addRow("Seed", self.seed_box)
+        form.addRow("Dark percentile", self.low_box)
+        form.addRow("Bright percentile", self.high_box)
+
+    @property
+    def options(self) -> RestoreOptions:
+        """The options; raises `InputError` for a memory that is no size."""
+        intensity = self._others.intensity.model_dump() | {
+            "low_percentile": self.low_box.value(),
+            "high_percentile": self.high_box.value(),
+        }
+        return self._others.replace(
+            seed=self.seed_box.value(),
+            device=self.device_box.currentText(),
+            memory=self.memory_edit.text().strip() or None,
+            ipr_scope=self.scope_box.currentData(),
+            intensity=intensity,
+        )
+
+    def show_options(self, options: RestoreOptions) -> None:
+        """Show options, such as those of a job."""
+        self._others = options
+        self.seed_box.setValue(options.seed)
+        self.device_box.setCurrentText(options.device)
+        self.memory_edit.setText(options.memory or "")
+        self._show_scope(options.ipr_scope)
+        self.low_box.setValue(options.intensity.low_percentile)
+        self.high_box.setValue(options.intensity.high_percentile)
+
+    def _show_scope(self, scope: str) -> None:
+        if self.scope_box.findData(scope) < 0:
+            self.scope_box.addItem(f"a {scope}", scope)
+        self.scope_box.setCurrentIndex(self.scope_box.findData(scope))
+
+
+def _percentile_box(value: float) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(0.0, 100.0)
+    box.setDecimals(2)
+    box.setSingleStep(0.1)
+    box.setValue(value)
+    return box

@@ -1,0 +1,60 @@
+"""A choice among layers, files and folders: what is restored to disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from qtpy.QtWidgets import QFileDialog
+
+from napari_diffir.widgets._source_box import SourceBox
+
+if TYPE_CHECKING:
+    import napari
+
+_FILE, _ZARR = "TIFF file…", "OME-Zarr…"
+_PLANES, _STACKS = "Folder of planes, as one stack…", "Folder of stacks…"
+_TIP = (
+    "A layer, or a file or folder that is read plane by plane, however large. Files of "
+    "other kinds are opened in napari by their own readers and restored as layers."
+)
+
+
+class StackBox(SourceBox):
+    """Lists layers, chosen files, and ways to more."""
+
+    more: ClassVar[tuple[str, ...]] = (_FILE, _ZARR, _PLANES, _STACKS)
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self._folders_of_stacks: set[str] = set()
+        super().__init__(viewer, "What to restore", _TIP)
+
+    @property
+    def path(self) -> Path | None:
+        """The chosen file or folder; None where a layer is chosen."""
+        chosen = self.currentData()
+        return Path(chosen) if isinstance(chosen, str) else None
+
+    @property
+    def is_folder_of_stacks(self) -> bool:
+        """Whether the chosen folder holds stacks, to be restored each on its own."""
+        return self.currentData() in self._folders_of_stacks
+
+    def add_path(self, path: Path, *, is_folder_of_stacks: bool = False) -> None:
+        """Offer a file or folder, and choose it."""
+        if is_folder_of_stacks:
+            self._folders_of_stacks.add(str(path))
+        else:
+            self._folders_of_stacks.discard(str(path))
+        self.add_folder(path)
+
+    def ask(self, text: str) -> Path | None:
+        """Ask for a file or folder."""
+        if text == _FILE:
+            kinds = "TIFF (*.tif *.tiff *.btf *.tf8)"
+            name, _ = QFileDialog.getOpenFileName(self, "Stack to restore", "", kinds)
+        else:
+            name = QFileDialog.getExistingDirectory(self, text.rstrip("…"))
+        if name and text == _STACKS:
+            self._folders_of_stacks.add(name)
+        return Path(name) if name else None

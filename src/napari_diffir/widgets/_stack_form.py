@@ -1,0 +1,201 @@
+"""What is to be restored to disk: from where, how, to where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffir_core.errors import InputError
+from diffir_core.stacks.batch import result_name, stacks_of
+from diffir_core.stacks.jobs import RestoreJob
+from napari_diffir._layers import axes_of
+from napari_diffir._preferences import preferences
+from napari_diffir._stack_inputs import file_of, input_of
+from napari_diffir._stack_steps import StackRequest, StackTask
+from napari_diffir.widgets._model_box import ModelBox
+from napari_diffir.widgets._options_box import OptionsBox
+from napari_diffir.widgets._parts import AXES_TIP, button, small_label
+from napari_diffir.widgets._stack_box import StackBox
+
+if TYPE_CHECKING:
+    import napari
+
+_OUTPUT_TIP = (
+    "An .ome.zarr, which can be looked at while it grows and has resolution levels, or "
+    "an .ome.tif; a folder, for a folder of stacks."
+)
+
+
+class StackForm(QWidget):
+    """The choices before a restoration to disk; `changed` tells of each."""
+
+    changed = Signal()
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._fingerprint: str | None = None
+        self._build(viewer)
+        self._lay_out()
+        self._connect()
+        self._show_input()
+
+    def _build(self, viewer: napari.Viewer) -> None:
+        self.input_box, self.model_box = StackBox(viewer), ModelBox()
+        self.axes_edit, self.output_edit = QLineEdit(), QLineEdit()
+        self.axes_hint, self.options_box = small_label(), OptionsBox()
+        self.replace_box = QCheckBox("Replace what is there")
+        self.browse_button = button("…", "Choose the folder.", self._browse)
+        self.browse_button.setMaximumWidth(32)
+        self.axes_edit.setToolTip(AXES_TIP)
+        self.axes_edit.setPlaceholderText("as the file says")
+        self.output_edit.setToolTip(_OUTPUT_TIP)
+        self.replace_box.setToolTip("An old output stays until the new one is whole.")
+
+    def _lay_out(self) -> None:
+        output = QHBoxLayout()
+        output.addWidget(self.output_edit)
+        output.addWidget(self.browse_button)
+        form = QFormLayout()
+        form.addRow("Stack", self.input_box)
+        form.addRow("Axes", self.axes_edit)
+        form.addRow("", self.axes_hint)
+        form.addRow("Model", self.model_box)
+        form.addRow("Output", output)
+        form.addRow("", self.replace_box)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self.options_box)
+
+    def _connect(self) -> None:
+        self.input_box.changed.connect(self._show_input)
+        self.model_box.changed.connect(self._forget_fingerprint)
+        self.axes_edit.textChanged.connect(self._show_hint)
+        for edit in (self.output_edit, self.options_box.memory_edit):
+            edit.textChanged.connect(lambda _: self.changed.emit())
+        self.replace_box.toggled.connect(lambda _: self.changed.emit())
+
+    def leave(self) -> None:
+        """Leave the viewer's events."""
+        self.input_box.leave()
+
+    @property
+    def destination(self) -> Path:
+        """The output."""
+        return Path(self.output_edit.text().strip()).expanduser()
+
+    @property
+    def axes(self) -> str | None:
+        """The axes in their field; None if it is empty."""
+        return self.axes_edit.text().strip().upper() or None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is something to restore, and a place for it."""
+        box = self.input_box
+        return (box.path or box.layer) is not None and bool(self.output_edit.text())
+
+    def request(self, *, resume: bool = False) -> StackRequest:
+        """Give what is asked for; raises `InputError` with what is missing."""
+        return StackRequest(
+            self._tasks(),
+            self.model_box.chosen,
+            self.axes,
+            self.options_box.options,
+            overwrite=self.replace_box.isChecked() and not resume,
+            resume=resume,
+            model_fingerprint=self._fingerprint,
+        )
+
+    def _tasks(self) -> tuple[StackTask, ...]:
+        box, target = self.input_box, self.destination
+        if not self.is_complete:
+            raise InputError("Choose a stack and an output first.")
+        if box.is_folder_of_stacks and box.path is not None:
+            stacks = stacks_of(box.path)
+            return tuple(StackTask(one, target / result_name(one)) for one in stacks)
+        if box.layer is not None:
+            if self.axes is None:
+                raise InputError("Say what the layer's axes are, such as ZYX.")
+            return (StackTask(input_of(box.layer, self.axes), target),)
+        return (StackTask(Path(str(box.path)), target),)
+
+    def job(self) -> RestoreJob:
+        """Give the choices as a job, of one stack or of a folder of them."""
+        request, path = self.request(), self.input_box.path
+        source = path or request.tasks[0].source
+        return RestoreJob(
+            input=str(source) if isinstance(source, Path) else request.tasks[0].name,
+            output=str(self.destination),
+            model=request.model,
+            model_fingerprint=request.model_fingerprint,
+            axes=request.axes,
+            options=request.options,
+        )
+
+    def show_job(self, job: RestoreJob) -> None:
+        """Fill in what a job says."""
+        source, target = Path(job.input), Path(job.output)
+        self.input_box.add_path(
+            source, is_folder_of_stacks=source.is_dir() and not target.suffix
+        )
+        self.model_box.choose(job.model)
+        self.axes_edit.setText(job.axes or "")
+        self.output_edit.setText(job.output)
+        self.options_box.show_options(job.options)
+        self._fingerprint = job.model_fingerprint
+        self.changed.emit()
+
+    def _forget_fingerprint(self) -> None:
+        self._fingerprint = None
+        self.changed.emit()
+
+    def _show_input(self) -> None:
+        layer = self.input_box.layer
+        self.axes_edit.setText(axes_of(layer)[0] if layer is not None else "")
+        self.output_edit.setText(str(self._proposed_output() or ""))
+        self._show_hint()
+
+    def _show_hint(self, text: str = "") -> None:
+        layer, hint = self.input_box.layer, ""
+        if layer is not None and self.axes == axes_of(layer)[0]:
+            hint = "guessed: the layer's axes have no names" * axes_of(layer)[1]
+        self.axes_hint.setText(hint)
+        self.axes_hint.setVisible(bool(hint))
+        self.changed.emit()
+
+    def _proposed_output(self) -> Path | None:
+        box = self.input_box
+        if box.path is not None and box.is_folder_of_stacks:
+            return box.path.with_name(f"{box.path.name} restored")
+        if box.path is not None:
+            return box.path.with_name(_restored(box.path))
+        if box.layer is None:
+            return None
+        path = file_of(box.layer)
+        if path is not None:
+            return path.with_name(_restored(path))
+        safe = "".join(c if c.isalnum() or c in " -_" else "_" for c in box.layer.name)
+        return preferences().outputs / f"{safe.strip()} restored.ome.zarr"
+
+    def _browse(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Folder of the output")
+        if name:
+            is_batch = self.input_box.is_folder_of_stacks
+            kept = Path(name) / self.destination.name
+            self.output_edit.setText(name if is_batch else str(kept))
+
+
+def _restored(path: Path) -> str:
+    return result_name(path).replace(".ome.zarr", " restored.ome.zarr")

@@ -1,0 +1,182 @@
+"""The IPR controls: see how an image will be restored, and steer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from napari_diffir._ipr_session import current_session
+from napari_diffir._ipr_sight import sight_of, world_point
+from napari_diffir._layers import full_resolution
+from napari_diffir._pyside import spare_references
+from napari_diffir.widgets._ipr_actions import IPRActions
+from napari_diffir.widgets._ipr_drawing import IPRDrawing
+from napari_diffir.widgets._ipr_source import IPRSource
+from napari_diffir.widgets._ipr_view import IPRView
+from napari_diffir.widgets._look_box import LookBox
+from napari_diffir.widgets._parts import small_label
+from napari_diffir.widgets._planes_box import PlanesBox
+from napari_diffir.widgets._sight_watcher import SightWatcher
+from napari_diffir.widgets._slots_box import SlotsBox
+from napari_diffir.widgets._spread_box import SpreadBox
+from napari_diffir.widgets._steer_box import SteerBox
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+_MINIMUM_WIDTH_PIXELS = 380
+
+
+class IPRWidget(QWidget):
+    """Look at IPRs and choose among them; several widgets show the same choice."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        spare_references()
+        self._viewer, self._session = napari_viewer, current_session()
+        self.state = self._session.state
+        self._has_left = False
+        self._build_parts()
+        self._lay_out()
+        self._take_over()
+        self._connect()
+        self._session.join()
+        self._look_at_source()
+
+    def _build_parts(self) -> None:
+        viewer, session, state = self._viewer, self._session, self.state
+        self.source, self.view = IPRSource(viewer), IPRView(state)
+        self.steer, self.slots = SteerBox(session), SlotsBox(session)
+        self.planes, self.spread = PlanesBox(session), SpreadBox(session)
+        self.look, self.status = LookBox(session), small_label()
+        self.actions_box = IPRActions(viewer, session, self._layer)
+        self._drawing = IPRDrawing(viewer, state, self._layer)
+        self._watcher = SightWatcher(viewer)
+
+    def _layer(self) -> Image | None:
+        return self.source.layer
+
+    def _lay_out(self) -> None:
+        self.setMinimumWidth(_MINIMUM_WIDTH_PIXELS)
+        self.tabs = QTabWidget()
+        for tab, title in (
+            (self.steer, "Steer"),
+            (self.slots, "A and B"),
+            (self.planes, "Planes"),
+            (self.spread, "How sure"),
+        ):
+            self.tabs.addTab(_padded(tab), title)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        for part in (self.source, self.view, self.tabs, self.look):
+            layout.addWidget(part)
+        layout.addWidget(self.actions_box)
+        layout.addWidget(self.status)
+        layout.addStretch()
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setWidget(content)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+
+    def _take_over(self) -> None:
+        """Begin with what other widgets show, or have shown."""
+        self._follow_model()
+        self._follow_image()
+
+    def _reactions(self) -> dict[str, Callable[..., object]]:
+        return {
+            "message": self._show_message,
+            "image": self._follow_image,
+            "model_name": self._follow_model,
+        }
+
+    def _connect(self) -> None:
+        for name, react in self._reactions().items():
+            getattr(self.state.events, name).connect(react)
+        self.source.changed.connect(self._look_at_source)
+        self._watcher.changed.connect(self._see)
+        self.planes.wanted.connect(self.go_to)
+        # A closing window deletes its panels without a word to them.
+        self.destroyed.connect(lambda _=None: self._leave(is_destroyed=True))
+
+    def add_model(self, path: Path, name: str | None = None) -> None:
+        """Offer a weights file, by a name of its own if need be, and choose it."""
+        self.source.add_model(path, name)
+
+    def _look_at_source(self) -> None:
+        self._session.look_at(self.source.image, self.source.model)
+        self._watcher.look_soon()
+
+    def _follow_image(self) -> None:
+        """Choose what another widget has chosen."""
+        if self.state.image is not None:
+            self.source.choose_layer(self.state.image.name)
+
+    def _follow_model(self) -> None:
+        self.source.choose_model(self.state.model_name)
+
+    def _see(self) -> None:
+        layer, image = self.source.layer, self.state.image
+        if layer is None or image is None:
+            return
+        if full_resolution(layer) is not image.data:  # The layer got other data.
+            self._look_at_source()
+            return
+        self._session.see(sight_of(self._viewer, layer, image.axes))
+
+    def go_to(self, position: tuple[tuple[str, int], ...]) -> None:
+        """Show a plane of the layer."""
+        layer, image = self.source.layer, self.state.image
+        if layer is not None and image is not None:
+            point = world_point(self._viewer, layer, image.axes, position)
+            for axis, value in point.items():
+                self._viewer.dims.set_point(axis, value)
+
+    def _show_message(self) -> None:
+        self.status.setText(self.state.message)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Leave when the panel's cross takes the widget out of its dock."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._leave()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Leave; the work ends if nobody else looks on."""
+        self._leave()
+        super().closeEvent(event)
+
+    def _leave(self, *, is_destroyed: bool = False) -> None:
+        if self._has_left:
+            return
+        self._has_left = True
+        if is_destroyed:  # The viewer is closing: no layer is to be touched.
+            self._drawing.leave()
+        for name, react in self._reactions().items():
+            getattr(self.state.events, name).disconnect(react)
+        parts: tuple[Any, ...] = (self.steer, self.slots, self.planes, self.spread)
+        parts += (self.look, self.view, self.actions_box, self.source, self._watcher)
+        for part in parts:
+            part.leave()
+        self._session.leave()
+        if not is_destroyed:
+            self._drawing.leave()
+
+
+def _padded(part: QWidget) -> QWidget:
+    """Put a part at the top of a tab."""
+    holder = QWidget()
+    layout = QVBoxLayout(holder)
+    layout.addWidget(part)
+    layout.addStretch()
+    return holder

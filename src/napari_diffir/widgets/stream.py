@@ -1,0 +1,187 @@
+"""The widget Restore stack to disk: choose, see what it takes, watch it fill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QGridLayout, QScrollArea, QVBoxLayout, QWidget
+
+from diffir_core.errors import DiffIRError
+from napari_diffir._layers import looks_of, position_in
+from napari_diffir._outlook import Outlook, is_begun
+from napari_diffir._pyside import spare_references
+from napari_diffir._stack_session import current_stack_session
+from napari_diffir.widgets._job_menu import JobButton
+from napari_diffir.widgets._look_ahead import LookAhead
+from napari_diffir.widgets._parts import button, small_label
+from napari_diffir.widgets._stack_form import StackForm
+from napari_diffir.widgets._stack_status import StackStatus
+
+if TYPE_CHECKING:
+    import napari
+
+_MINIMUM_WIDTH_PIXELS = 380
+
+
+class StreamWidget(QWidget):
+    """Restore stacks of any size into files; several widgets show the same run."""
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        spare_references()
+        self._viewer = napari_viewer
+        self._session = current_stack_session()
+        self.state = self._session.state
+        self._has_left = False
+        self._build()
+        self._connect()
+        self._session.join()
+        self._look_ahead()
+
+    def _build(self) -> None:
+        self.setMinimumWidth(_MINIMUM_WIDTH_PIXELS)
+        self.form, self.status = StackForm(self._viewer), StackStatus(self.state)
+        self.estimate_label, self.look = small_label(), LookAhead()
+        self.job_button = JobButton(self.form.job)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.addWidget(self.form)
+        layout.addWidget(self.estimate_label)
+        layout.addLayout(self._build_buttons())
+        layout.addWidget(self.status)
+        layout.addStretch()
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setWidget(content)
+        # The bar takes its place beside the buttons, not over them.
+        area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+
+    def _build_buttons(self) -> QGridLayout:
+        self.start_button = button("&Restore", "Begin; a layer fills.", self.start)
+        self.pause_button = button(
+            "&Pause", "Wait; what is in memory stays.", self._session.pause
+        )
+        self.resume_button = button(
+            "Res&ume", "Go on, also with an output of another day.", self.resume
+        )
+        self.stop_button = button(
+            "S&top", "End within a moment; what is restored is kept.", self.stop
+        )
+        grid = QGridLayout()
+        for column, one in enumerate(
+            (
+                self.start_button,
+                self.pause_button,
+                self.resume_button,
+                self.stop_button,
+                self.job_button,
+            )
+        ):
+            grid.addWidget(one, 0, column)
+        return grid
+
+    def _connect(self) -> None:
+        self.form.changed.connect(self._look_ahead)
+        self.look.ready.connect(self._show_outlook)
+        self.state.events.phase.connect(self._take_phase)
+        self.job_button.loaded.connect(self.form.show_job)
+        self.job_button.said.connect(self._say)
+        # A closing window deletes its panels without a word to them.
+        self.destroyed.connect(lambda _=None: self._leave())
+
+    def start(self) -> None:
+        """Begin."""
+        self._begin(resume=False)
+
+    def resume(self) -> None:
+        """Go on after a pause, or complete what was begun on another day."""
+        if self.state.phase == "paused":
+            self._session.go_on()
+        else:
+            self._begin(resume=True)
+
+    def stop(self) -> None:
+        """End within a tile; what is restored is kept."""
+        self._session.stop()
+
+    def _begin(self, *, resume: bool) -> None:
+        layer = self.form.input_box.layer
+        looks = looks_of(layer) if layer is not None else {}
+        position = position_in(layer, self._viewer) if layer is not None else {}
+        try:
+            request = self.form.request(resume=resume)
+            self._session.start(request, self._viewer, looks, position)
+        except DiffIRError as error:
+            self._say(str(error))
+
+    def _say(self, sentence: str) -> None:
+        self.status.message.setText(sentence)
+
+    def _take_phase(self) -> None:
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Estimate anew, unless the machine is busy with the real thing."""
+        self._show_buttons()
+        self.estimate_label.setText("")
+        wanted = None
+        if self.form.is_complete and not self._session.is_busy:
+            try:
+                wanted = self.form.request()
+            except DiffIRError as error:
+                self.estimate_label.setText(str(error))
+        self.look.ask(wanted)
+
+    def _show_outlook(self, found: Outlook) -> None:
+        lines = [f"{name}: {value}" for name, value in found.lines]
+        said = [part for part in (found.existing, found.problem) if part]
+        self.estimate_label.setText("\n".join([", ".join(lines), *said]).strip())
+
+    def _show_buttons(self) -> None:
+        active, form = self.state.is_active, self.form
+        can_begin = not active and not self._session.is_busy and form.is_complete
+        self.form.setEnabled(not active)
+        begun = can_begin and self._is_begun()
+        is_new = not begun and not self._is_taken()
+        may_replace = form.replace_box.isChecked()
+        self.start_button.setEnabled(can_begin and (is_new or may_replace))
+        self.pause_button.setEnabled(self.state.phase == "running")
+        self.resume_button.setEnabled(self.state.phase == "paused" or begun)
+        self.stop_button.setEnabled(active)
+
+    def _is_begun(self) -> bool:
+        try:
+            return is_begun(self.form.request())
+        except DiffIRError:
+            return False
+
+    def _is_taken(self) -> bool:
+        """Tell whether a finished output is there; a folder of them may be."""
+        is_folder = self.form.input_box.is_folder_of_stacks
+        return not is_folder and self.form.destination.exists()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Leave when the panel's cross takes the widget out of its dock."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._leave()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Leave the run; it stops, and can be resumed, if nobody else looks at it."""
+        self._leave()
+        super().closeEvent(event)
+
+    def _leave(self) -> None:
+        if self._has_left:
+            return
+        self._has_left = True
+        self.state.events.phase.disconnect(self._take_phase)
+        self.look.ask(None)
+        self.form.leave()
+        self.status.leave()
+        self._session.leave()

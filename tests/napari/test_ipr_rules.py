@@ -1,0 +1,153 @@
+"""What the IPR controls decide without a viewer: history, choice, views, words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import diffir_core as diffir
+from diffir_core.errors import InputError
+from diffir_core.ipr import IPR
+from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.previewing import RegionPreview
+from napari_diffir._history import History
+from napari_diffir._ipr_choice import Choice
+from napari_diffir._ipr_sight import on_axes
+from napari_diffir._ipr_state import ImageChoice, IPRState
+from napari_diffir._ipr_views import composed, unsure_mask
+from napari_diffir._ipr_words import as_command, as_python
+
+
+def ipr_of(value: float) -> IPR:
+    return IPR(np.full(256, value, np.float32), "model", source=f"v{value:g}")
+
+
+def test_history_goes_back_and_forth_and_forgets_what_was_undone() -> None:
+    history = History(0)
+    for value in (1, 2, 3):
+        history.record(value)
+    assert [history.undo(), history.undo(), history.redo()] == [2, 1, 2]
+    history.record(9)
+    assert not history.can_redo
+    assert [history.undo(), history.undo(), history.undo()] == [2, 1, 0]
+    assert history.undo() == 0
+    assert not history.can_undo
+
+
+def test_history_takes_a_drag_as_one_step() -> None:
+    history = History(0.0)
+    for value in (0.1, 0.2, 0.3):
+        history.record(value, "strength")
+    history.seal()
+    for value in (0.4, 0.5):
+        history.record(value, "strength")
+    assert history.undo() == 0.3
+    assert history.undo() == 0.0
+    history.record(0.0, "strength")
+    assert history.can_redo  # Nothing changed, so that nothing is forgotten.
+
+
+def test_history_is_bounded() -> None:
+    history = History(0, limit=5)
+    for value in range(1, 50):
+        history.record(value)
+    assert [history.undo() for _ in range(9)][-1] == 45
+
+
+def test_slots_blend_and_an_empty_one_does_not_count() -> None:
+    a, b = ipr_of(1), ipr_of(3)
+    both = Choice(use="slots", a=a, b=b, weight=0.25)
+    assert np.allclose(both.blended.vector, 1.5)
+    assert Choice(a=a, b=b, weight=1.0).blended is b
+    assert Choice(a=a, b=b, weight=0.0).blended is a
+    assert Choice(b=b, weight=0.3).blended is b
+    with pytest.raises(InputError, match="empty"):
+        _ = Choice(use="slots").blended
+
+
+def test_a_choice_is_the_options_of_the_core() -> None:
+    nobody: Any = None
+    own = Choice(scope="region", region=(0, 8, 2, 9), seed=3, steps=2, strength=0.5)
+    expected = diffir.RestoreOptions.parse(
+        dict(ipr_scope="region", region=(0, 8, 2, 9), seed=3, steps=2, strength=0.5)
+    )
+    assert own.options(nobody) == expected
+    a = ipr_of(1)
+    given = Choice(use="slots", a=a, scope="stack").options(nobody)
+    assert given.ipr is a
+    assert given.ipr_scope == "plane"
+
+
+def look() -> RegionPreview:
+    original = np.arange(12, dtype=np.uint16).reshape(1, 2, 6)
+    plane = PlaneIndex("ZYX", (3, slice(None), slice(None)), None)
+    region = (0, 2, 0, 6)
+    return RegionPreview(plane, region, "exact", original, original + 100, None)
+
+
+def test_views_compare_a_region_with_its_restoration() -> None:
+    one = look()
+    assert np.array_equal(composed(one, "restored", 0.5), one.restored)
+    assert composed(one, "swipe", 0.5)[0, 0].tolist() == [0, 1, 2, 103, 104, 105]
+    assert composed(one, "swipe", 0.0)[0, 0, 0] == 100
+    assert composed(one, "swipe", 1.0)[0, 0, -1] == 5
+    assert composed(one, "beside", 0.5)[0, 0].tolist() == [1, 2, 3, 101, 102, 103]
+    difference = composed(one, "difference", 0.5)
+    assert difference.dtype == np.float32
+    assert (difference == 100).all()
+
+
+def test_views_repeat_pixels_that_the_model_enlarges() -> None:
+    one = look()
+    restored = one.restored.repeat(2, 1).repeat(2, 2)
+    large = RegionPreview(one.plane, one.region, "exact", one.original, restored, None)
+    assert composed(large, "swipe", 0.5).shape == (1, 4, 12)
+    assert (composed(large, "difference", 0.5) == 100).all()
+
+
+def test_regions_get_the_axes_of_their_image() -> None:
+    assert on_axes(look().original, look().plane).shape == (1, 2, 6)
+    turned = PlaneIndex("XTY", (slice(None), 1, slice(None)), None)
+    placed = on_axes(look().original, turned)
+    assert placed.shape == (6, 1, 2)
+    assert np.array_equal(placed[:, 0, :].T, look().original[0])
+
+
+def test_the_mask_marks_the_least_sure_share() -> None:
+    deviation = np.random.default_rng(0).random((1, 20, 30)).astype(np.float32)
+    marks = unsure_mask(deviation, 0.1)
+    assert marks.sum() == 60
+    assert deviation[marks == 1].min() > deviation[marks == 0].max()
+    assert unsure_mask(deviation, 0.0).sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("choice", "options", "command"),
+    [
+        (Choice(), "RestoreOptions()", "--axes ZYX"),
+        (Choice(seed=4), "RestoreOptions(seed=4)", "--axes ZYX --seed 4"),
+        (
+            Choice(scope="stack", steps=2),
+            "RestoreOptions(ipr_scope='stack', steps=2)",
+            "--options options.yaml",
+        ),
+        (
+            Choice(use="slots", a=ipr_of(1)),
+            "IPR.load('chosen.ipr.json')",
+            "--options options.yaml",
+        ),
+    ],
+)
+def test_a_choice_can_be_said_in_python_and_as_a_command(
+    choice: Choice, options: str, command: str
+) -> None:
+    image = ImageChoice("a", np.zeros(1), "ZYX", "/data/my stack.tif")
+    state = IPRState(image=image, choice=choice)
+    script = as_python(state)
+    compile(script, "script", "exec")
+    assert options in script
+    assert "'/data/my stack.tif'" in script
+    assert as_command(state).endswith(command)
+    assert "'/data/my stack.tif'" in as_command(state)

@@ -1,0 +1,503 @@
+"""The IPR controls in a real viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from networks import random_network
+from qtpy.QtCore import QPoint, Qt
+
+import diffir_core as diffir
+from diffir_core.ipr_statistics import IPRStatistics
+from napari_diffir import _ipr_session
+
+_SECONDS = 20_000
+
+
+@pytest.fixture(autouse=True)
+def session(qtbot: Any) -> Iterator[Any]:
+    """A session of its own for each test, which must not leave workers behind."""
+    _ipr_session.current_session.cache_clear()
+    made = _ipr_session.current_session()
+    yield made
+    made.cancel()
+    made._look.cancel()
+    qtbot.waitUntil(lambda: not made.is_busy, timeout=_SECONDS)
+    _ipr_session.current_session.cache_clear()
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy: Any) -> Any:
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture(scope="session")
+def known_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model with statistics of its IPRs."""
+    path = tmp_path_factory.mktemp("known") / "known.safetensors"
+    network = random_network()
+    diffir.save_model(path, network)
+    bare = diffir.load_model(path)
+    vectors = np.stack(
+        [
+            diffir.extract_ipr(stack_of(32, 32, seed=i), bare, axes="YX").vector
+            for i in range(1, 20)
+        ]
+    )
+    truths = vectors + np.random.default_rng(0).normal(0, 0.05, vectors.shape)
+    diffir.save_model(path, network, statistics=IPRStatistics.of(vectors, truths))
+    return path
+
+
+def stack_of(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).poisson(60, shape).astype(np.uint16)
+
+
+def add_stack(viewer: Any, stack: np.ndarray, **arguments: Any) -> Any:
+    labels = ("z", "y", "x")[-stack.ndim :]
+    return viewer.add_image(
+        stack, name="stack", axis_labels=labels, contrast_limits=(0, 200), **arguments
+    )
+
+
+def open_widget(viewer: Any, model: Path) -> Any:
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diffir", "IPR controls")
+    widget.add_model(model)
+    return widget
+
+
+def wait_for(qtbot: Any, condition: Any) -> None:
+    qtbot.waitUntil(condition, timeout=_SECONDS)
+
+
+def wait_for_ipr(qtbot: Any, widget: Any, source: str) -> None:
+    # Of None, `waitUntil` would believe that it is fulfilled.
+    wait_for(
+        qtbot,
+        lambda: widget.state.ipr is not None and widget.state.ipr.source == source,
+    )
+
+
+def wait_for_exact(qtbot: Any, widget: Any) -> None:
+    wait_for(
+        qtbot,
+        lambda: (
+            widget.state.preview is not None
+            and widget.state.preview.exactness == "exact"
+            and not widget._session.is_busy
+        ),
+    )
+
+
+def test_the_sample_shows_the_ipr_that_restores_each_plane(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    viewer.open_sample("napari-diffir", "noisy")
+    widget = open_widget(viewer, tiny_model)
+    data, model = viewer.layers["nuclei noisy"].data, diffir.load_model(tiny_model)
+    iprs = diffir.extract_iprs(data, model, axes="ZYX", along="Z")
+    for index in (3, 11):
+        viewer.dims.set_current_step(0, index)
+        wait_for_ipr(qtbot, widget, f"Z={index}")
+        assert np.array_equal(widget.view.plot.values, iprs[index].vector)
+        assert np.array_equal(widget.state.ipr.chain, iprs[index].chain)
+        assert f"Z={index}" in widget.view.caption.text()
+
+
+def test_the_live_preview_ends_as_the_restored_stack(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack = stack_of(4, 48, 64)
+    layer = add_stack(
+        viewer,
+        stack,
+        scale=(2, 0.5, 0.5),
+        translate=(1, 2, 3),
+        units=("um", "um", "um"),
+    )
+    widget = open_widget(viewer, tiny_model)
+    viewer.dims.set_current_step(0, 2)
+    wait_for_ipr(qtbot, widget, "Z=2")
+    viewer.layers.selection = {layer}
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    whole = diffir.restore(stack, diffir.load_model(tiny_model), axes="ZYX")
+    preview = viewer.layers["DiffIR preview"]
+    top, bottom, left, right = widget.state.preview.region
+    assert np.array_equal(preview.data[0], whole[2, top:bottom, left:right])
+    assert np.allclose(
+        preview.data_to_world((0, 0, 0)), layer.data_to_world((2, top, left))
+    )
+    assert preview.units == layer.units
+    assert preview.axis_labels == layer.axis_labels
+    assert tuple(preview.contrast_limits) == tuple(layer.contrast_limits)
+    assert viewer.layers.units is not None
+    assert set(viewer.layers.selection) == {layer}
+    assert "Exact" in widget.look.status.text()
+    assert widget.source.layer_box.count() == 1
+    widget.look.live_check.click()
+    assert [one.name for one in viewer.layers] == ["stack"]
+
+
+def test_the_preview_follows_the_plane_and_the_seed(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack, model = stack_of(3, 40, 40), diffir.load_model(tiny_model)
+    add_stack(viewer, stack)
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    viewer.dims.set_current_step(0, 2)
+    wait_for_ipr(qtbot, widget, "Z=2")
+    widget.steer.seed_box.setValue(5)
+    wait_for(qtbot, lambda: widget.state.ipr.seed == 5)
+    wait_for_exact(qtbot, widget)
+    options = diffir.RestoreOptions(seed=5)
+    whole = diffir.restore(stack, model, axes="ZYX", options=options)
+    preview = viewer.layers["DiffIR preview"]
+    wait_for(qtbot, lambda: preview.data.shape == (1, 40, 40))
+    assert np.array_equal(preview.data[0], whole[2])
+    assert preview.translate[0] == 2
+
+
+def test_views_are_drawn_into_one_layer_or_a_difference(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack = stack_of(40, 48)
+    add_stack(viewer, stack)
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    whole = viewer.layers["DiffIR preview"].data.copy()
+
+    def choose(view: str) -> None:
+        index = widget.look.view_box.findData(view)
+        widget.look.view_box.setCurrentIndex(index)
+        widget.look.view_box.activated.emit(index)
+
+    choose("swipe")
+    widget.look.divider.slider.setValue(25)
+    swiped = viewer.layers["DiffIR preview"].data
+    assert np.array_equal(swiped[:, :12], stack[:, :12])
+    assert np.array_equal(swiped[:, 12:], whole[:, 12:])
+    choose("difference")
+    assert [one.name for one in viewer.layers] == ["stack", "DiffIR difference"]
+    difference = viewer.layers["DiffIR difference"]
+    assert np.array_equal(difference.data, whole.astype(np.float32) - stack)
+    low, high = difference.contrast_limits
+    assert low == -high
+    choose("restored")
+    assert np.array_equal(viewer.layers["DiffIR preview"].data, whole)
+
+
+def test_strength_is_undone_and_redone(
+    viewer: Any, qtbot: Any, known_model: Path
+) -> None:
+    stack, model = stack_of(32, 40, seed=50), diffir.load_model(known_model)
+    add_stack(viewer, stack)
+    widget = open_widget(viewer, known_model)
+    own = diffir.extract_ipr(stack, model, axes="YX")
+    wait_for(qtbot, lambda: widget.state.distance is not None)
+    assert widget.state.distance == pytest.approx(diffir.ipr_distance(own, model))
+    steer = widget.steer
+    assert steer.strength.isEnabled()
+    for position in (18, 14, 10):
+        steer.strength.slider.setValue(position)
+    half = diffir.steer(own, model, 0.5).vector
+    wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, half))
+    steer.undo_button.click()
+    wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, own.vector))
+    assert steer.strength.value == 1.0
+    assert not steer.undo_button.isEnabled()
+    steer.redo_button.click()
+    wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, half))
+    assert widget._session.choosing.options().strength == 0.5
+    steer.reset_button.click()
+    assert widget._session.choosing.options() == diffir.RestoreOptions()
+
+
+def test_without_statistics_strength_says_why_it_is_off(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    add_stack(viewer, stack_of(32, 32))
+    widget = open_widget(viewer, tiny_model)
+    wait_for(qtbot, lambda: widget.state.model_ready)
+    assert not widget.steer.strength.isEnabled()
+    assert "without statistics" in widget.steer.strength.toolTip()
+
+
+def test_slots_are_blended_exported_and_imported(
+    viewer: Any, qtbot: Any, tiny_model: Path, tmp_path: Path
+) -> None:
+    stack, model = stack_of(2, 40, 40), diffir.load_model(tiny_model)
+    stack[1] += 30
+    add_stack(viewer, stack)
+    widget = open_widget(viewer, tiny_model)
+    first, second = diffir.extract_iprs(stack, model, axes="ZYX", along="Z")
+    viewer.dims.set_current_step(0, 0)
+    wait_for_ipr(qtbot, widget, "Z=0")
+    widget.slots.keep_a_button.click()
+    viewer.dims.set_current_step(0, 1)
+    wait_for_ipr(qtbot, widget, "Z=1")
+    wait_for(qtbot, lambda: not widget._session.is_busy)
+    widget.slots.keep_b_button.click()
+    widget.slots.weight.slider.setValue(15)
+    expected = diffir.blend(first, second, 0.3).vector
+    wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, expected))
+    path = tmp_path / "one.ipr.json"
+    widget._session.choosing.save(path)
+    assert np.array_equal(diffir.IPR.load(path).vector, expected)
+    widget.steer.reset_button.click()
+    wait_for_ipr(qtbot, widget, "Z=1")
+    widget._session.choosing.load(path, "b")
+    wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, expected))
+    widget._session.choosing.save_options(tmp_path / "options.yaml")
+    options = diffir.RestoreOptions.from_yaml(tmp_path / "options.yaml")
+    assert options.ipr is not None
+    assert np.array_equal(options.ipr.vector, expected)
+
+
+def test_an_ipr_of_another_model_is_refused_in_one_sentence(
+    viewer: Any, qtbot: Any, tiny_model: Path, tmp_path: Path
+) -> None:
+    add_stack(viewer, stack_of(32, 32))
+    widget = open_widget(viewer, tiny_model)
+    diffir.IPR(np.zeros(256, np.float32), "other").save(tmp_path / "x.ipr.json")
+    widget.slots._try(
+        lambda: widget._session.choosing.load(tmp_path / "x.ipr.json", "a")
+    )
+    assert "another model" in widget.status.text()
+    assert widget.state.choice.a is None
+
+
+def test_one_ipr_restores_the_whole_stack(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack, model = stack_of(3, 40, 40), diffir.load_model(tiny_model)
+    stack[2] += 40
+    add_stack(viewer, stack)
+    widget = open_widget(viewer, tiny_model)
+    viewer.dims.set_current_step(0, 2)
+    wait_for_ipr(qtbot, widget, "Z=2")
+    wait_for(qtbot, lambda: not widget._session.is_busy)
+    ipr = widget.state.ipr
+    widget.actions_box.whole_button.click()
+    assert "Z=2" in widget.status.text()
+    with qtbot.waitSignal(viewer.layers.events.inserted, timeout=_SECONDS):
+        widget.actions_box.restore_button.click()
+    options = diffir.RestoreOptions(ipr=ipr)
+    expected = diffir.restore(stack, model, axes="ZYX", options=options)
+    result = viewer.layers["stack restored"]
+    assert np.array_equal(result.data, expected)
+    assert result.metadata["diffir"]["options"]["ipr"]["vector"] == pytest.approx(
+        ipr.vector.tolist()
+    )
+    wait_for(qtbot, lambda: not widget._session.is_busy)
+
+
+def test_a_click_on_an_outlier_goes_to_its_plane(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack = stack_of(9, 40, 40)
+    stack[6] = stack_of(40, 40, seed=7) // 4
+    add_stack(viewer, stack, scale=(2, 1, 1))
+    widget = open_widget(viewer, tiny_model)
+    viewer.dims.set_current_step(0, 1)
+    widget.tabs.setCurrentIndex(2)
+    widget.planes.map_button.click()
+    wait_for(qtbot, lambda: widget.state.plane_map is not None)
+    assert widget.state.plane_map.layout.outliers[0] == 6
+    assert "Z=6" in widget.planes.words.text()
+    plot = widget.planes.plot
+    plot.resize(300, 210)
+    point = plot.points()[6]
+    place = QPoint(round(point.x()), round(point.y()))
+    qtbot.mouseClick(plot, Qt.MouseButton.LeftButton, pos=place)
+    assert viewer.dims.current_step[0] == 6
+    wait_for_ipr(qtbot, widget, "Z=6")
+    assert plot._current == 6
+
+
+def test_where_it_is_unsure_is_drawn_and_masked(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack, model = stack_of(2, 40, 40), diffir.load_model(tiny_model)
+    layer = add_stack(viewer, stack)
+    widget = open_widget(viewer, tiny_model)
+    viewer.dims.set_current_step(0, 1)
+    wait_for_ipr(qtbot, widget, "Z=1")
+    widget.spread.samples_box.setValue(3)
+    widget.spread.measure_button.click()
+    wait_for(qtbot, lambda: widget.state.spread is not None)
+    _, deviation = diffir.restore_samples(stack[1], model, axes="YX", samples=3)
+    drawn, mask = viewer.layers["DiffIR spread"], viewer.layers["DiffIR unsure"]
+    assert np.allclose(drawn.data[0], deviation)
+    assert np.allclose(drawn.data_to_world((0, 0, 0)), layer.data_to_world((1, 0, 0)))
+    assert mask.data.sum() == 160
+    widget.spread.share.slider.setValue(25)
+    assert mask.data.sum() == 400
+    widget.spread.hide_button.click()
+    assert [one.name for one in viewer.layers] == ["stack"]
+
+
+def test_widgets_agree_and_a_closed_one_comes_back_as_it_was(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    from napari_diffir.widgets.ipr import IPRWidget
+
+    add_stack(viewer, stack_of(2, 32, 32))
+    viewer.add_image(stack_of(32, 32), name="other", contrast_limits=(0, 200))
+    one = open_widget(viewer, tiny_model)
+    two = IPRWidget(viewer)
+    qtbot.addWidget(two)
+    assert two.source.model == str(tiny_model)
+    one.steer.seed_box.setValue(7)
+    assert two.steer.seed_box.value() == 7
+    two.source.layer_box.setCurrentText("stack")
+    assert one.source.layer.name == "stack"
+    wait_for(qtbot, lambda: two.state.ipr is not None)
+    assert one.view.plot.values is two.view.plot.values
+    one.look.live_check.click()
+    wait_for_exact(qtbot, two)
+    assert two.look.live_check.isChecked()
+    assert len(viewer.layers) == 3
+    two.close()
+    viewer.window.remove_dock_widget(one)
+    assert one._has_left
+    wait_for(qtbot, lambda: not one._session.is_busy)
+    assert [layer.name for layer in viewer.layers] == ["stack", "other"]
+    three = open_widget(viewer, tiny_model)
+    assert three.steer.seed_box.value() == 7
+    three.steer.undo_button.click()
+    assert three.steer.seed_box.value() == 0
+
+
+def test_closing_stops_the_work_and_lets_the_pixels_go(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    add_stack(viewer, stack_of(200, 128, 128))
+    widget = open_widget(viewer, tiny_model)
+    wait_for(qtbot, lambda: widget.state.ipr is not None)
+    widget.planes.map_button.click()
+    wait_for(qtbot, lambda: (widget.state.progress or 0) > 0)
+    widget.close()
+    qtbot.waitUntil(lambda: not widget._session.is_busy, timeout=5000)
+    assert widget.state.image is None
+    assert widget.state.plane_map is None
+
+
+@pytest.fixture(scope="session")
+def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model of three channels."""
+    path = tmp_path_factory.mktemp("colour") / "colour.safetensors"
+    diffir.save_model(path, random_network(in_channels=3, out_channels=3))
+    return path
+
+
+def test_colour_images_are_previewed_by_models_of_colour(
+    viewer: Any, qtbot: Any, tiny_model: Path, colour_model: Path
+) -> None:
+    colour = np.random.default_rng(1).integers(0, 255, (40, 48, 3), np.uint8)
+    viewer.add_image(colour, rgb=True, name="rgb")
+    widget = open_widget(viewer, tiny_model)
+    assert widget.source.axes == "YXS"
+    widget.look.live_check.click()
+    wait_for(qtbot, lambda: "Split RGB" in widget.status.text())
+    widget.add_model(colour_model)
+    wait_for_exact(qtbot, widget)
+    model = diffir.load_model(colour_model)
+    preview = viewer.layers["DiffIR preview"]
+    assert preview.rgb
+    assert np.array_equal(preview.data, diffir.restore(colour, model, axes="YXS"))
+    widget.spread.samples_box.setValue(2)
+    widget.spread.measure_button.click()
+    wait_for(qtbot, lambda: widget.state.spread is not None)
+    assert viewer.layers["DiffIR unsure"].data.shape == (40, 48)
+
+
+def test_choices_can_be_copied(viewer: Any, qtbot: Any, tiny_model: Path) -> None:
+    from qtpy.QtGui import QGuiApplication
+
+    add_stack(viewer, stack_of(2, 32, 32))
+    widget = open_widget(viewer, tiny_model)
+    widget.steer.seed_box.setValue(3)
+    widget.actions_box.python_button.click()
+    assert "RestoreOptions(seed=3)" in QGuiApplication.clipboard().text()
+    widget.actions_box.command_button.click()
+    assert "--seed 3" in QGuiApplication.clipboard().text()
+
+
+def test_in_3d_there_is_no_preview_and_the_widget_says_so(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    add_stack(viewer, stack_of(4, 32, 32))
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    viewer.dims.ndisplay = 3
+    wait_for(qtbot, lambda: widget.state.sight is None)
+    assert "2-D" in widget.look.status.text()
+    assert [layer.name for layer in viewer.layers] == ["stack"]
+    viewer.dims.ndisplay = 2
+    wait_for_exact(qtbot, widget)
+
+
+def test_the_finest_level_of_a_multiscale_layer_is_previewed(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    fine = stack_of(96, 128)
+    viewer.add_image(
+        [fine, fine[::2, ::2]],
+        multiscale=True,
+        name="levels",
+        axis_labels=("y", "x"),
+        contrast_limits=(0, 200),
+    )
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    whole = diffir.restore(fine, diffir.load_model(tiny_model), axes="YX")
+    top, bottom, left, right = widget.state.preview.region
+    preview = viewer.layers["DiffIR preview"]
+    assert np.array_equal(preview.data, whole[top:bottom, left:right])
+    assert np.allclose(preview.translate, (top, left))
+
+
+def test_pixels_that_are_no_numbers_are_explained(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    image = np.ones((32, 32), np.float32)
+    image[3, 4] = np.nan
+    viewer.add_image(image, name="holes", contrast_limits=(0, 1))
+    widget = open_widget(viewer, tiny_model)
+    wait_for(qtbot, lambda: "1 NaN" in widget.status.text())
+    viewer.layers["holes"].data = np.ones((32, 32), np.float32)
+    viewer.dims.ndisplay = 3
+    viewer.dims.ndisplay = 2
+    wait_for(qtbot, lambda: widget.state.ipr is not None)
+    assert widget.status.text() == ""
+
+
+def test_a_newer_wish_replaces_those_before(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack = stack_of(96, 96)
+    add_stack(viewer, stack)
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    seen: list[int] = []
+    widget.state.events.ipr.connect(lambda ipr: seen.append(ipr.seed if ipr else -1))
+    for seed in range(1, 40):
+        widget.steer.seed_box.setValue(seed)
+    wait_for(qtbot, lambda: bool(seen) and seen[-1] == 39)
+    wait_for_exact(qtbot, widget)
+    assert len(seen) < 5
+    options = diffir.RestoreOptions(seed=39)
+    model = diffir.load_model(tiny_model)
+    whole = diffir.restore(stack, model, axes="YX", options=options)
+    assert np.array_equal(viewer.layers["DiffIR preview"].data, whole)

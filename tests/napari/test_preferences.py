@@ -1,0 +1,114 @@
+"""Preferences and models: what a user sets once, and what is at hand."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.settings import get_plugin_settings
+
+from diffir_core.models import shipped_models
+from napari_diffir._own_models import add_model, card_text
+from napari_diffir._preferences import Preferences, preferences
+from napari_diffir.widgets._model_box import ModelBox
+
+
+@pytest.fixture
+def settings(plugin_settings: Any, npe2pm: Any, tmp_path: Path) -> Any:
+    from npe2 import PluginManifest
+
+    if "napari-diffir" not in npe2pm:
+        npe2pm.register(PluginManifest.from_distribution("napari-diffir"))
+    found = get_plugin_settings("napari-diffir")
+    found.folders.models = str(tmp_path / "models")
+    return found
+
+
+def test_preferences_are_the_defaults_of_widgets(
+    settings: Any, make_napari_viewer_proxy: Any, tmp_path: Path
+) -> None:
+    assert preferences().options.device == "auto"
+    settings.restoring.device = "cpu"
+    settings.restoring.memory = "2GB"
+    settings.folders.outputs = str(tmp_path)
+    viewer = make_napari_viewer_proxy()
+    viewer.add_image(np.zeros((3, 16, 16), np.uint8), name="cells")
+    _, widget = viewer.window.add_plugin_dock_widget(
+        "napari-diffir", "Restore stack to disk"
+    )
+    assert widget.form.options_box.options.device == "cpu"
+    assert widget.form.options_box.options.memory == "2GB"
+    assert widget.form.destination == tmp_path / "cells restored.ome.zarr"
+
+
+def test_a_memory_that_is_no_size_is_left_out() -> None:
+    assert Preferences(memory="much").options.memory is None
+    assert Preferences(memory="3GB").options.memory == "3GB"
+
+
+def test_models_are_added_to_the_users_folder_and_offered(
+    settings: Any, qtbot: Any, tiny_model: Path, tmp_path: Path
+) -> None:
+    box = ModelBox()
+    qtbot.addWidget(box)
+    box.manage()
+    manager = box.manager
+    assert manager is not None
+    shipped = next(iter(shipped_models()))
+    assert manager.chosen == box.chosen == shipped
+    assert "Trained on" in manager.card.toPlainText()
+
+    manager.add(tiny_model)
+    kept = tmp_path / "models" / tiny_model.name
+    assert kept.read_bytes() == tiny_model.read_bytes()
+    assert manager.chosen == str(kept)
+    assert "has no card" in manager.card.toPlainText()
+    manager.add(tiny_model)
+    assert "already there" in manager.message.text()
+    broken = tmp_path / "broken.pth"
+    broken.write_bytes(b"nothing")
+    manager.add(broken)
+    assert "broken.pth" in manager.message.text()
+    assert not (tmp_path / "models" / "broken.safetensors").exists()
+
+    manager.choose(str(kept))
+    manager.use()
+    assert box.chosen == str(kept)
+    fresh = ModelBox()
+    qtbot.addWidget(fresh)
+    assert fresh.findData(str(kept)) >= 0
+    assert fresh.chosen == shipped
+
+
+def test_pressing_an_entry_that_is_no_model_keeps_the_choice(
+    settings: Any, qtbot: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = ModelBox()
+    qtbot.addWidget(box)
+    box.add_model(tiny_model)
+    monkeypatch.setattr(
+        "napari_diffir.widgets._model_box.QFileDialog.getOpenFileName",
+        lambda *_: ("", ""),
+    )
+    index = box.findText("From a file…")
+    box.setCurrentIndex(index)
+    box.activated.emit(index)
+    assert box.chosen == str(tiny_model)
+    assert box.currentData() == str(tiny_model)
+
+
+def test_official_files_are_converted(tmp_path: Path, tiny_model: Path) -> None:
+    import torch
+
+    from diffir_core.checkpoint import load_model
+
+    network = load_model(tiny_model).network
+    official = tmp_path / "official.pth"
+    torch.save({"params_ema": network.state_dict()}, official)
+    path = add_model(official, tmp_path / "own")
+    assert load_model(path).fingerprint == load_model(official).fingerprint
+    shutil.rmtree(tmp_path / "own")
+    assert "neither a file" in card_text(str(path))

@@ -1,0 +1,298 @@
+"""Restore stack to disk, in a real viewer."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from heartbeat import Heartbeat
+from qtpy.QtWidgets import QApplication
+
+import diffir_core as diffir
+from diffir_core.stacks.job_text import as_command
+from diffir_core.stacks.jobs import RestoreJob
+from diffir_core.stacks.source import open_source
+from napari_diffir._stack_session import StackSession, current_stack_session
+
+SIZE = {"PhysicalSizeX": 0.2, "PhysicalSizeY": 0.2, "PhysicalSizeZ": 1.5}
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy: Any) -> Any:
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def session(qtbot: Any) -> Iterator[StackSession]:
+    current_stack_session.cache_clear()
+    yield current_stack_session()
+    current_stack_session().stop()
+    qtbot.waitUntil(lambda: not current_stack_session().is_busy, timeout=60_000)
+    current_stack_session.cache_clear()
+
+
+def write_stack(path: Path, planes: int = 12, side: int = 128, seed: int = 0) -> Path:
+    values = np.random.default_rng(seed).integers(90, 4000, (planes, side, side))
+    metadata = {"axes": "ZYX", "Name": "a stack", **SIZE}
+    tifffile.imwrite(path, values.astype(np.uint16), ome=True, metadata=metadata)
+    return path
+
+
+def open_widget(viewer: Any, model: Path) -> Any:
+    _, widget = viewer.window.add_plugin_dock_widget(
+        "napari-diffir", "Restore stack to disk"
+    )
+    widget.form.model_box.add_model(model)
+    return widget
+
+
+def choose(widget: Any, stack: Path, result: Path) -> None:
+    widget.form.input_box.add_path(stack)
+    widget.form.output_edit.setText(str(result))
+
+
+def ended(widget: Any, qtbot: Any, phase: str = "finished") -> None:
+    qtbot.waitUntil(lambda: not widget.state.is_active, timeout=120_000)
+    assert widget.state.phase == phase, (widget.state.message, widget.state.rows)
+
+
+def assert_same_files(found: Path, expected: Path) -> None:
+    """Every chunk, byte for byte; what says when and from where is left out."""
+    parts = sorted(p.relative_to(expected) for p in expected.rglob("c/**/*"))
+    assert parts == sorted(p.relative_to(found) for p in found.rglob("c/**/*"))
+    for part in parts:
+        if (expected / part).is_file():
+            assert (found / part).read_bytes() == (expected / part).read_bytes(), part
+
+
+def test_a_file_fills_a_layer_and_equals_the_command(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    stack = write_stack(tmp_path / "in.ome.tif", 40, 256)
+    viewer.open(str(stack), plugin="napari-diffir")
+    source = viewer.layers[0]
+    assert isinstance(source.data, zarr.Array), "opened lazily"
+    viewer.dims.set_current_step(0, 30)
+    widget = open_widget(viewer, tiny_model)
+    assert widget.form.output_edit.text() == str(tmp_path / "in restored.ome.zarr")
+    first: list[np.ndarray] = []
+
+    def look(_: int) -> None:
+        if len(viewer.layers) == 2 and not first:
+            planes = np.asarray(viewer.layers[1].data).any(axis=(1, 2))
+            if planes.any():
+                first.append(np.flatnonzero(planes))
+
+    session.state.events.planes_done.connect(look)
+    widget.start_button.click()
+    ended(widget, qtbot)
+    result = viewer.layers[1]
+    assert 30 in first[0], "the plane in view comes first"
+    assert 0 not in first[0]
+    assert result.scale == pytest.approx((1.5, 0.2, 0.2))
+    assert result.units == source.units
+    assert viewer.layers.units is not None
+    expected = tmp_path / "expected.ome.zarr"
+    command = [sys.executable, "-m", "diffir_core", "restore", str(stack)]
+    command += [str(expected), "--model", str(tiny_model)]
+    subprocess.run(command, check=True, capture_output=True)
+    assert_same_files(tmp_path / "in restored.ome.zarr", expected)
+    assert np.array_equal(result.data, zarr.open_array(expected / "0"))
+    assert "in restored" in result.metadata["diffir_file"]
+    assert not widget.start_button.isEnabled(), "nothing is replaced unasked"
+    widget.form.replace_box.setChecked(True)
+    assert widget.start_button.isEnabled()
+    viewer.dims.ndisplay = 3
+
+
+def test_it_pauses_stops_and_is_completed_in_another_widget(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    stack, result = write_stack(tmp_path / "in.ome.tif", 60, 256), tmp_path / "o.zarr"
+    widget = open_widget(viewer, tiny_model)
+    choose(widget, stack, result)
+    state = widget.state
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: state.planes_done > 2, timeout=60_000)
+    assert not widget.form.isEnabled()
+    widget.pause_button.click()
+    qtbot.wait(1000)
+    held = state.planes_done
+    qtbot.wait(1000)
+    assert state.planes_done == held
+    widget.resume_button.click()
+    qtbot.waitUntil(lambda: state.planes_done > held, timeout=60_000)
+    widget.stop_button.click()
+    ended(widget, qtbot, "stopped")
+    assert not result.exists()
+    assert "kept" in state.message
+    kept = state.planes_done
+    assert 0 < kept < 60
+    assert len(viewer.layers) == 1, "the layer of what is there stays"
+    viewer.window.remove_dock_widget(widget.parent())
+
+    other = open_widget(viewer, tiny_model)
+    choose(other, stack, result)
+    qtbot.waitUntil(lambda: "unfinished" in other.estimate_label.text(), timeout=60_000)
+    assert not other.start_button.isEnabled()
+    other.resume_button.click()
+    ended(other, qtbot)
+    assert len(viewer.layers) == 1, "the same layer goes on"
+    expected = diffir.restore_file(
+        stack, tmp_path / "e.zarr", diffir.load_model(tiny_model)
+    )
+    assert expected.planes == 60
+    assert_same_files(result, tmp_path / "e.zarr")
+
+
+def test_closing_the_panel_keeps_what_is_restored(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    stack, result = write_stack(tmp_path / "in.ome.tif", 60, 256), tmp_path / "o.zarr"
+    widget = open_widget(viewer, tiny_model)
+    choose(widget, stack, result)
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: session.state.planes_done > 2, timeout=60_000)
+    viewer.window.remove_dock_widget(widget.parent())
+    qtbot.waitUntil(lambda: not session.is_busy, timeout=20_000)
+    assert session.state.phase == "stopped"
+    assert (tmp_path / "o.zarr.unfinished" / "journal.jsonl").exists()
+
+
+def test_a_layers_array_goes_to_a_tiff_with_its_metadata(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    values = np.random.default_rng(0).integers(0, 200, (3, 2, 64, 48), np.uint8)
+    viewer.add_image(
+        values,
+        name="cells",
+        axis_labels=("t", "z", "y", "x"),
+        scale=(2.0, 1.5, 0.2, 0.2),
+        translate=(0, 3.0, 10.0, 0),
+        units=("s", "um", "um", "um"),
+    )
+    widget = open_widget(viewer, tiny_model)
+    assert widget.form.axes_edit.text() == "TZYX"
+    result = tmp_path / "out.ome.tif"
+    widget.form.output_edit.setText(str(result))
+    widget.start_button.click()
+    ended(widget, qtbot)
+    expected = diffir.restore(values, diffir.load_model(tiny_model), axes="TZYX")
+    assert np.array_equal(tifffile.imread(result), expected)
+    source = open_source(result)
+    assert source.metadata.pixel_size == {"T": 2.0, "Z": 1.5, "Y": 0.2, "X": 0.2}
+    assert source.metadata.units["X"] == "micrometer"
+    assert source.metadata.translate == {"Z": 3.0, "Y": 10.0}
+    source.close()
+    shown = viewer.layers[1]
+    assert shown.contrast_limits == viewer.layers[0].contrast_limits
+    assert np.array_equal(shown.translate, viewer.layers[0].translate)
+
+
+def test_a_folder_of_stacks_is_a_table_of_jobs(
+    viewer: Any,
+    qtbot: Any,
+    session: StackSession,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("napari_diffir.widgets._stack_status.show_error", shown.append)
+    folder, out = tmp_path / "stacks", tmp_path / "results"
+    folder.mkdir()
+    out.mkdir()
+    write_stack(folder / "a.ome.tif", 3, 64)
+    (folder / "b.ome.tif").write_bytes(b"II*\0 nothing")
+    write_stack(folder / "c.ome.tif", 3, 64, seed=1)
+    widget = open_widget(viewer, tiny_model)
+    widget.form.input_box.add_path(folder, is_folder_of_stacks=True)
+    assert widget.form.output_edit.text() == str(tmp_path / "stacks restored")
+    widget.form.output_edit.setText(str(out))
+    widget.start_button.click()
+    ended(widget, qtbot, "failed")
+    states = [row.status for row in widget.state.rows]
+    assert states[0] == states[2] == "done"
+    assert "failed" in states[1]
+    table = widget.status.table
+    assert table.rowCount() == 3
+    assert table.item(1, 1).text() == states[1]
+    assert sorted(p.name for p in out.glob("*.zarr")) == ["a.ome.zarr", "c.ome.zarr"]
+    shutil.copy(folder / "a.ome.tif", folder / "b.ome.tif")
+    assert widget.resume_button.isEnabled()
+    widget.resume_button.click()
+    ended(widget, qtbot)
+    assert [row.status for row in widget.state.rows] == ["done"] * 3
+    assert widget.form.input_box.path == folder, "new layers leave the choice alone"
+
+
+def test_the_outlook_comes_by_itself_and_names_what_is_missing(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    unnamed = tmp_path / "unnamed.tif"
+    tifffile.imwrite(unnamed, np.ones((5, 64, 64), np.uint16))
+    widget = open_widget(viewer, tiny_model)
+    assert not widget.start_button.isEnabled()
+    choose(widget, unnamed, tmp_path / "out.ome.zarr")
+    label = widget.estimate_label
+    qtbot.waitUntil(lambda: "does not say" in label.text(), timeout=60_000)
+    widget.form.axes_edit.setText("ZYX")
+    qtbot.waitUntil(lambda: "planes: 5" in label.text(), timeout=60_000)
+    assert "free disk" in label.text()
+    assert "main memory" in label.text()
+
+
+def test_a_job_is_saved_loaded_and_copied(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    stack, result = write_stack(tmp_path / "in.ome.tif", 2, 64), tmp_path / "o.ome.zarr"
+    widget = open_widget(viewer, tiny_model)
+    choose(widget, stack, result)
+    widget.form.options_box.seed_box.setValue(11)
+    widget.form.options_box.scope_box.setCurrentIndex(1)
+    widget.job_button.save(tmp_path / "job.yaml")
+    job = RestoreJob.load(tmp_path / "job.yaml")
+    assert (job.options.seed, job.options.ipr_scope) == (11, "stack")
+    widget.job_button.copy(lambda: as_command(widget.form.job()))
+    words = shlex.split(QApplication.clipboard().text())
+    assert words[:2] == ["diffir", "restore"]
+    assert "seed=11" in words
+
+    other = open_widget(viewer, tiny_model)
+    other.job_button.load(tmp_path / "job.yaml")
+    assert other.form.job() == job
+    other.start_button.click()
+    ended(other, qtbot)
+    beside = RestoreJob.load(tmp_path / "o.ome.zarr.job.yaml")
+    assert beside.options == job.options
+    widget.job_button.load(tmp_path / "nothing.yaml")
+    assert "Cannot read" in widget.status.message.text()
+
+
+def test_the_viewer_answers_while_a_stack_is_restored(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    stack = write_stack(tmp_path / "in.ome.tif", 30, 512)
+    widget = open_widget(viewer, tiny_model)
+    choose(widget, stack, tmp_path / "o.ome.zarr")
+    qtbot.waitUntil(lambda: not widget.look.is_busy, timeout=60_000)
+    heartbeat = Heartbeat()
+    widget.start_button.click()
+    for step in range(200):
+        if not widget.state.is_active:
+            break
+        viewer.dims.set_current_step(0, step % 30)
+        qtbot.wait(50)
+    ended(widget, qtbot)
+    heartbeat.stop()
+    assert heartbeat.beats > 20
+    assert heartbeat.longest < 1.0, heartbeat.longest
