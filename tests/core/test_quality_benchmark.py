@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from image_quality.classical import GAUSSIAN
 from image_quality.methods import Method
 from image_quality.noise_fitting import estimate_noise, fit_noise
@@ -16,7 +19,9 @@ from image_quality.sets import Pair, simulated
 from image_quality.stabilised_bm3d import inverse, stabilised
 from image_quality.tables import group_table, least_gain, main_table
 from image_quality.targets import target_table
+from networks import save_tiny
 from scipy import ndimage
+from skimage.io import imsave
 
 from diffir_core.noise import NoiseModel
 
@@ -123,3 +128,77 @@ def test_targets_are_met_by_the_reference_alone() -> None:
     assert least_gain(rows, "VST+BM3D") > 0
     assert len(list(main_table(results))) == 2 + 2 * 3
     assert "group" in list(group_table(rows, "ours", "VST+BM3D"))[2]
+
+
+def save(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    eight_bit = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    imsave(path, eight_bit, check_contrast=False)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder as the benchmarks expect it, of small images."""
+    rng = np.random.default_rng(0)
+    clean = specimen()[:64, :64]
+    mixed = tmp_path / "paired" / "fmd_testmix"
+    fields = tmp_path / "paired" / "fmd_noise2fast"
+    repeats = tmp_path / "repeated" / "fmd_confocal_bpae_b"
+    for folder, name in ((mixed / "gt", "Cell.png"), (fields / "gt", "a.tif"),
+                         (repeats / "gt_avg50", "01.png")):  # fmt: skip
+        save(folder / name, clean)
+    for i, place in enumerate((mixed / "raw/Cell_1.png", mixed / "raw/Cell_2.png",
+                  fields / "raw/a.tif", repeats / "raw/01/f0.png",
+                  repeats / "raw/01/f1.png")):  # fmt: skip
+        save(place, clean + (5 + i) * rng.standard_normal(clean.shape))
+    w2s = tmp_path / "paired" / "w2s"
+    save(w2s / "gt_avg400" / "w2s_101_c0.tif", clean)
+    save(w2s / "noisy_avg1" / "w2s_101_c0.tif", clean + rng.normal(0, 9, clean.shape))
+    head = "fov,channel,scale_gt_to_noisy,offset_gt_to_noisy"
+    (w2s / "w2s_pairs.csv").write_text(f"{head}\n101,0,1.0,0.0\n")
+    save(tmp_path / "clean" / "bbbc039" / "n.tif", clean)
+    save(tmp_path / "clean" / "axondeepseg_sem" / "s.png", specimen()[:128, :128])
+    live = tmp_path / "clean" / "lysosome_live_16bit"
+    live.mkdir()
+    movie = clean + rng.normal(0, 5, (3, 64, 64)) + 50
+    stack = movie.astype(np.uint16)
+    tifffile.imwrite(live / "1.tif", stack, photometric="minisblack")
+    return tmp_path
+
+
+def run(script: str, *arguments: str) -> str:
+    path = Path(__file__).parents[2] / "benchmarks" / script
+    command = [sys.executable, str(path), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_command_prints_every_table_and_goes_on(
+    data: Path, tiny_file: Path
+) -> None:
+    scores, result = data / "scores.jsonl", data / "quality.json"
+    where = ("--model", str(tiny_file), "--data", str(data), "--scores", str(scores))
+    few = ("--methods", "Gaussian", "--json", str(result))
+    first = run("quality.py", *where, *few)
+    for title in ("w2s", "fmd mixed", "fmd fields", "fmd repeats", "simulated nuclei",
+                  "simulated sem", "Targets", "Published", "Empty", "Repeated",
+                  "Flicker", "least gain"):  # fmt: skip
+        assert title in first
+    lines = scores.read_text().splitlines()
+    assert run("quality.py", *where, *few) == first
+    assert scores.read_text().splitlines() == lines
+    (row, _) = json.loads(result.read_text())["fmd mixed"]
+    assert set(row["scores"]) == {"noisy", "Gaussian", "tiny"}
+
+
+def test_the_ipr_is_compared_with_others(
+    data: Path, tiny_file: Path, tmp_path: Path
+) -> None:
+    stage1 = save_tiny(tmp_path, "first", stage=1)
+    printed = run(
+        "ipr_honesty.py", "--model", str(tiny_file), "--data", str(data),
+        "--stage1", str(stage1),
+    )  # fmt: skip
+    for title in ("own", "mean", "other set", "zero", "reference", "T = 1", "w2s"):
+        assert title in printed
