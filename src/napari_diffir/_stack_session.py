@@ -58,6 +58,7 @@ class StackSession:
         """Stop the run when nobody looks any more; what is restored is kept."""
         self._watchers -= 1
         if self._watchers <= 0:
+            self._viewer, self._filling = None, None  # It may be about to close.
             self.stop()
 
     def start(
@@ -181,21 +182,7 @@ class StackSession:
         self._take_news()
         failure, self._failure, self._worker = self._failure, None, None
         self._viewer, self._filling = None, None  # They may be closed at any time.
-        state = self.state
-        state.seconds_left = None
-        statuses = [row.status for row in state.rows]
-        if failure is not None:
-            state.message, state.phase = str(failure.error), "failed"
-        elif any(status.startswith("failed") for status in statuses):
-            state.phase = "failed"
-        elif all(status == "done" for status in statuses):
-            state.phase = "finished"
-        else:
-            state.message = (
-                f"Stopped after {state.planes_done} of {state.planes} planes, which "
-                "are kept; Resume goes on."
-            )
-            state.phase = "stopped"
+        self.state.end(failure.error if failure else None)
 
 
 @functools.cache

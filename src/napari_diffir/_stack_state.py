@@ -84,6 +84,23 @@ class StackState:
         self.set_row(news.number, "done")
         self.message = f"Restored {end.planes} planes in {end.seconds:.0f} s{clipped}."
 
+    def end(self, error: Exception | None) -> None:
+        """Show that nothing is done any more; with an error, nothing ever was."""
+        self.seconds_left = None
+        statuses = [row.status for row in self.rows]
+        if error is not None:
+            self.message, self.phase = str(error), "failed"
+        elif any(status.startswith("failed") for status in statuses):
+            self.phase = "failed"
+        elif all(status == "done" for status in statuses):
+            self.phase = "finished"
+        else:
+            self.message = (
+                f"Stopped after {self.planes_done} of {self.planes} planes, which "
+                "are kept; Resume goes on."
+            )
+            self.phase = "stopped"
+
     def set_row(self, number: int, status: str) -> None:
         """Say how a stack is."""
         rows = list(self.rows)

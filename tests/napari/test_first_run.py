@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import tifffile
+import zarr
 from skimage.io import imread
 
 TOOL = Path(__file__).parent.parent.parent / "tools" / "screenshot.py"
@@ -21,3 +23,61 @@ def test_the_first_press_of_restore_in_a_new_process(tmp_path: Path) -> None:
     window = imread(picture)
     assert window.shape[0] > 600
     assert np.ptp(window[..., :3]) > 200
+
+
+CLOSED = """
+import sys, time
+from pathlib import Path
+import napari
+from qtpy.QtCore import QEventLoop, QTimer
+
+def wait(milliseconds):
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+stack, result, model = sys.argv[1:]
+viewer = napari.Viewer(show=True)
+name = "Restore stack to disk"
+_, widget = viewer.window.add_plugin_dock_widget("napari-diffir", name)
+widget.form.model_box.choose(model)
+widget.form.input_box.add_path(Path(stack))
+widget.form.output_edit.setText(result)
+widget.start_button.click()
+deadline = time.monotonic() + 120
+while widget.state.planes_done < 3 and time.monotonic() < deadline:
+    wait(50)
+print(widget.state.planes_done, flush=True)
+viewer.close()
+"""
+
+
+def test_napari_is_closed_and_the_shell_completes_the_stack(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    stack, results = tmp_path / "in.tif", [tmp_path / f"{n}.ome.zarr" for n in "ab"]
+    values = np.random.default_rng(0).integers(90, 900, (60, 256, 256), np.uint16)
+    tifffile.imwrite(stack, values, imagej=True, metadata={"axes": "ZYX"})
+    script = [
+        sys.executable,
+        "-c",
+        CLOSED,
+        str(stack),
+        str(results[0]),
+        str(tiny_model),
+    ]
+    closed = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert closed.returncode == 0, closed.stderr[-2000:]
+    assert 3 <= int(closed.stdout) < 60
+    assert not results[0].exists()
+    shell = [sys.executable, "-m", "diffir_core"]
+    known = subprocess.run(
+        [*shell, "info", str(results[0])], capture_output=True, text=True, check=True
+    )
+    assert "unfinished" in known.stdout
+    for result, extra in zip(results, (["--resume"], []), strict=True):
+        command = [*shell, "restore", str(stack), str(result), *extra]
+        command += ["--model", str(tiny_model)]
+        subprocess.run(command, capture_output=True, check=True)
+    whole, resumed = (zarr.open_array(str(one / "0"))[:] for one in results)
+    assert np.array_equal(whole, resumed)
