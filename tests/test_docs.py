@@ -67,6 +67,7 @@ def test_the_commands_that_train_run(tmp_path: Path) -> None:
     assert len(commands) == 3
     for command in commands:
         short = [] if "--resume" in command else ["--set", "validation.patches=1"]
+        short += ["--set", "statistics_patches=4"] if short else []
         for stage in range(0 if "--resume" in command else 3):
             short += ["--set", f"stages.{stage}.steps=2"]
         words = [

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-TARGET_SECONDS = 0.2
+TARGET_SECONDS = 0.12
 """What a coarse look may take; with drawing, a viewer shows it within 300 ms."""
 _FIRST_GUESS = 4.5e-6
 _NEWEST_SHARE = 0.5

@@ -3,7 +3,7 @@
 For viewers: what was computed for a plane is kept, everything is done in small steps,
 so that a newer wish need not wait, and a region first comes quickly, then exactly::
 
-    coarse   fewer, larger pixels, as many as can be restored in a fifth of a second
+    coarse   fewer, larger pixels, as many as can be restored in an eighth of a second
     near     all pixels of the region, with the attention of the region alone
     exact    the whole plane restored, and the region cut out of it
 

@@ -13,7 +13,7 @@ from diffir_core.ipr import IPR
 from diffir_core.ipr_map import ipr_map
 from diffir_core.model import Model
 from diffir_core.stacks import previewing
-from diffir_core.stacks._coarse import Pace, enlarged, thinned
+from diffir_core.stacks._coarse import TARGET_SECONDS, Pace, enlarged, thinned
 from diffir_core.stacks.plane_iprs import PlaneIPRs
 from diffir_core.stacks.previewing import Previewer, RegionPreview
 
@@ -93,11 +93,11 @@ def test_the_pace_keeps_a_coarse_look_in_time() -> None:
     pace = Pace(1e-6)
     assert pace.coarse_shape(300, 300) == (300, 300)
     for _ in range(20):
-        pace.learn(10_000, 0.2)  # 20 microseconds a pixel: 10 000 pixels in time.
+        pace.learn(10_000, TARGET_SECONDS)  # 10 000 pixels in time.
     rows, columns = pace.coarse_shape(1000, 500)
     assert abs(rows * columns - 10_000) < 400
     assert abs(rows - 2 * columns) < 3
-    pace.learn(10_000, 0.4)  # Busy: half as many, from the next look on.
+    pace.learn(10_000, 2 * TARGET_SECONDS)  # Busy: half as many, from the next look on.
     rows, columns = pace.coarse_shape(1000, 500)
     assert abs(rows * columns - 5_000) < 200
 

@@ -56,6 +56,7 @@ def tiny_recipe(
             ],
             log_steps=2,
             checkpoint_steps=1000,
+            statistics_patches=8,
             **sections,
         )
     )

@@ -42,7 +42,7 @@ def test_a_recipe_is_whole_and_a_small_one_of_its_kind_trains(
         stage |= dict(steps=1, batch=2, patch_size=64, sizes=None)
     if values["validation"]:
         values["validation"] |= dict(steps=2, patches=2, patch_size=64)
-    values |= dict(log_steps=1, checkpoint_steps=2)
+    values |= dict(log_steps=1, checkpoint_steps=2, statistics_patches=2)
     trained = Trainer(Recipe.parse(values), tmp_path / "run").run()
     model = load_model(trained)
     assert model.stage == 2
