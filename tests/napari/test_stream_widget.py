@@ -198,6 +198,17 @@ def test_a_layers_array_goes_to_a_tiff_with_its_metadata(
     assert np.array_equal(shown.translate, viewer.layers[0].translate)
 
 
+def test_it_begins_with_the_active_layer(
+    viewer: Any, session: StackSession, tiny_model: Path
+) -> None:
+    for name in ("below", "chosen", "above"):
+        viewer.add_image(np.zeros((2, 16, 16), np.uint8), name=name)
+    viewer.layers.selection.active = viewer.layers["chosen"]
+    widget = open_widget(viewer, tiny_model)
+    assert widget.form.input_box.layer is not None
+    assert widget.form.input_box.layer.name == "chosen"
+
+
 def test_a_folder_of_stacks_is_a_table_of_jobs(
     viewer: Any,
     qtbot: Any,

@@ -28,6 +28,15 @@ class StackBox(SourceBox):
     def __init__(self, viewer: napari.Viewer) -> None:
         self._folders_of_stacks: set[str] = set()
         super().__init__(viewer, "What to restore", _TIP)
+        self._choose_active(viewer)
+
+    def _choose_active(self, viewer: napari.Viewer) -> None:
+        """Begin with the layer that is being looked at."""
+        active = viewer.layers.selection.active
+        for index in range(self.count()):
+            # napari gives plugins another proxy of a layer each time.
+            if active is not None and self.itemData(index) == active:
+                self.setCurrentIndex(index)
 
     @property
     def path(self) -> Path | None:
