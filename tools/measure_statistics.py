@@ -14,18 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from diffir_training.batches import Batch
+from diffir_training.batches import Batch, drawn
 from diffir_training.cli import load_recipe
 from diffir_training.data import open_data
-from diffir_training.ipr_statistics import measure_iprs
+from diffir_training.ipr_statistics import STATISTICS_STEP, measure_iprs
 from diffir_training.recipe import Recipe
 
 from diffir_core import load_model, save_model
 from diffir_core.models import shipped_models
-
-_STATISTICS_STEP = 1 << 41
-"""A number of batches that no step of training has."""
-_AT_ONCE = 4
 
 
 def main() -> None:
@@ -57,9 +53,7 @@ def _batches(recipe: Recipe, size: int, patches: int) -> Iterator[Batch]:
         held_back=None,
         seed=recipe.seed,
     )
-    for first in range(0, patches, _AT_ONCE):
-        chosen = range(first, min(first + _AT_ONCE, patches))
-        yield data.training.batch(_STATISTICS_STEP, size, chosen)
+    return drawn(data.training, STATISTICS_STEP, size, patches)
 
 
 if __name__ == "__main__":

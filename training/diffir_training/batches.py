@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 import torch
 from torch import Tensor
+
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +38,9 @@ class BatchSource(Protocol):
 
     def batch(self, number: int, size: int, items: Sequence[int]) -> Batch:
         """Give those patches of batch `number` that `items` names, `size` pixels."""
+
+
+def drawn(source: BatchSource, number: int, size: int, patches: int) -> Iterator[Batch]:
+    """Draw patches a few at a time, all of one number."""
+    for first in range(0, patches, _AT_ONCE):
+        yield source.batch(number, size, range(first, min(first + _AT_ONCE, patches)))

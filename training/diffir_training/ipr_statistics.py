@@ -12,6 +12,9 @@ from diffir_core.ipr_statistics import IPRStatistics
 from diffir_core.nn import DiffIRS1, DiffIRS2
 from diffir_training.batches import Batch
 
+STATISTICS_STEP = 1 << 41
+"""The number of the batches that are measured; no step has it."""
+
 
 @torch.no_grad()
 def measure_iprs(

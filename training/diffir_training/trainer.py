@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import torch
@@ -16,12 +16,12 @@ import torch
 from diffir_core.checkpoint import save_model
 from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS2
-from diffir_training.batches import Batch, BatchSource
+from diffir_training.batches import Batch, drawn
 from diffir_training.building import first_network, second_network
 from diffir_training.data import open_data
 from diffir_training.devices import Devices, find_devices
 from diffir_training.fused import Network, fuse
-from diffir_training.ipr_statistics import measure_iprs
+from diffir_training.ipr_statistics import STATISTICS_STEP, measure_iprs
 from diffir_training.learner import Learner
 from diffir_training.logs import RunLog, StepDone, Validated
 from diffir_training.recipe import Recipe, StageSchedule
@@ -30,9 +30,8 @@ from diffir_training.state import NAME, load_state, save_state
 from diffir_training.validation import save_preview, validate
 
 Event = StepDone | Validated
-_VALIDATION_STEP, _STATISTICS_STEP = 1 << 40, 1 << 41
-"""Numbers of batches that no step has."""
-_AT_ONCE = 4
+_VALIDATION_STEP = 1 << 40
+"""A number of batches that no step has."""
 
 
 class Trainer:
@@ -90,9 +89,7 @@ class Trainer:
             size = min(plan.patch_size, data.largest_held_back)
             self._held_back = [
                 batch.to(self.devices.device)
-                for batch in _drawn(
-                    data.held_back, _VALIDATION_STEP, size, plan.patches
-                )
+                for batch in drawn(data.held_back, _VALIDATION_STEP, size, plan.patches)
             ]
 
     @property
@@ -182,7 +179,7 @@ class Trainer:
         statistics = None
         if with_statistics and isinstance(network, DiffIRS2):
             size, count = self.schedule.patch_sizes[-1], self.recipe.statistics_patches
-            batches = _drawn(self.data, _STATISTICS_STEP, size, count)
+            batches = drawn(self.data, STATISTICS_STEP, size, count)
             device = self.devices.device
             statistics = measure_iprs(network, self.stage1, batches, device)
         save_model(path, network, card=self.recipe.card, statistics=statistics)
@@ -262,11 +259,3 @@ class Trainer:
         if self.devices.is_first:
             self._log.step(done)
         return done
-
-
-def _drawn(
-    source: BatchSource, number: int, size: int, patches: int
-) -> Iterator[Batch]:
-    """Draw patches a few at a time, all of one number."""
-    for first in range(0, patches, _AT_ONCE):
-        yield source.batch(number, size, range(first, min(first + _AT_ONCE, patches)))

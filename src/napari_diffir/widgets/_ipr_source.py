@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from psygnal import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
+from qtpy.QtWidgets import QFormLayout, QLineEdit, QWidget
 
 from diffir_core.errors import DiffIRError
 from diffir_core.stacks.axes import check_axes
 from napari_diffir._ipr_layers import is_drawn
 from napari_diffir._ipr_sight import image_of
 from napari_diffir._layers import axes_of, full_resolution
+from napari_diffir.widgets._layer_box import LayerBox
 from napari_diffir.widgets._model_box import ModelBox
 from napari_diffir.widgets._parts import AXES_TIP, small_label
-from napari_diffir.widgets._source_box import narrow
 
 if TYPE_CHECKING:
     import napari
@@ -31,8 +31,8 @@ class IPRSource(QWidget):
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
-        self._viewer = viewer
-        self.layer_box, self.model_box = narrow(QComboBox()), ModelBox()
+        self.layer_box = LayerBox(viewer, lambda layer: not is_drawn(layer))
+        self.model_box = ModelBox()
         self.axes_edit, self.hint = QLineEdit(), small_label()
         self.axes_edit.setToolTip(AXES_TIP)
         form = QFormLayout(self)
@@ -41,27 +41,22 @@ class IPRSource(QWidget):
         form.addRow("Axes", self.axes_edit)
         form.addRow(self.hint)
         form.addRow("Model", self.model_box)
-        self._refresh()
+        self._take_layer()
         self._connect()
 
     def _connect(self) -> None:
-        events = self._viewer.layers.events
-        events.inserted.connect(self._refresh)
-        events.removed.connect(self._refresh)
-        self.layer_box.currentIndexChanged.connect(self._take_layer)
+        self.layer_box.changed.connect(self._take_layer)
         self.axes_edit.textChanged.connect(lambda _: self._tell())
         self.model_box.changed.connect(self._tell)
 
     def leave(self) -> None:
         """Stop listening to the viewer."""
-        events = self._viewer.layers.events
-        events.inserted.disconnect(self._refresh)
-        events.removed.disconnect(self._refresh)
+        self.layer_box.leave()
 
     @property
     def layer(self) -> Image | None:
         """The chosen layer."""
-        return self.layer_box.currentData()
+        return self.layer_box.layer
 
     @property
     def axes(self) -> str:
@@ -104,27 +99,7 @@ class IPRSource(QWidget):
         if index >= 0:
             self.layer_box.setCurrentIndex(index)
 
-    def _refresh(self, event: Any = None) -> None:
-        """List the image layers anew, but for those that show previews."""
-        chosen, box = self.layer, self.layer_box
-        layers = [
-            layer
-            for layer in self._viewer.layers
-            if isinstance(layer, Image) and not is_drawn(layer)
-        ]
-        if [box.itemData(i) for i in range(box.count())] == layers:
-            return
-        box.blockSignals(True)
-        box.clear()
-        for layer in layers:
-            box.addItem(layer.name, layer)
-        index = next((i for i, one in enumerate(layers) if one is chosen), -1)
-        box.setCurrentIndex(index if index >= 0 else len(layers) - 1)
-        box.blockSignals(False)
-        if index < 0:
-            self._take_layer()
-
-    def _take_layer(self, index: int = -1) -> None:
+    def _take_layer(self) -> None:
         layer = self.layer
         self.axes_edit.blockSignals(True)
         self.axes_edit.setText("" if layer is None else axes_of(layer)[0])

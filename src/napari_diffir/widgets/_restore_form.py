@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from psygnal import Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QFormLayout,
     QLineEdit,
     QVBoxLayout,
@@ -19,10 +18,10 @@ from diffir_core.errors import DiffIRError
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import check_axes
 from napari_diffir._layers import axes_of, full_resolution
+from napari_diffir.widgets._layer_box import LayerBox
 from napari_diffir.widgets._model_box import ModelBox
 from napari_diffir.widgets._options_box import OptionsBox
 from napari_diffir.widgets._parts import AXES_TIP, small_label
-from napari_diffir.widgets._source_box import narrow
 
 if TYPE_CHECKING:
     import napari
@@ -40,10 +39,10 @@ class RestoreForm(QWidget):
         """Whether a layer is chosen whose axes are possible."""
         self._build()
         self._connect()
-        self._refresh_layers()
+        self._show_axes()
 
     def _build(self) -> None:
-        self.layer_box, self.model_box = narrow(QComboBox()), ModelBox()
+        self.layer_box, self.model_box = LayerBox(self._viewer), ModelBox()
         self.axes_edit, self.options_box = QLineEdit(), OptionsBox()
         self.axes_hint = small_label()
         self.axes_edit.setToolTip(AXES_TIP)
@@ -59,22 +58,17 @@ class RestoreForm(QWidget):
         layout.addWidget(self.options_box)
 
     def _connect(self) -> None:
-        events = self._viewer.layers.events
-        events.inserted.connect(self._refresh_layers)
-        events.removed.connect(self._refresh_layers)
-        self.layer_box.currentIndexChanged.connect(self._show_axes)
+        self.layer_box.changed.connect(self._show_axes)
         self.axes_edit.textChanged.connect(lambda _: self.check_axes())
 
     def leave(self) -> None:
         """Leave the viewer's events."""
-        events = self._viewer.layers.events
-        events.inserted.disconnect(self._refresh_layers)
-        events.removed.disconnect(self._refresh_layers)
+        self.layer_box.leave()
 
     @property
     def layer(self) -> Image | None:
         """The chosen layer."""
-        return self.layer_box.currentData()
+        return self.layer_box.layer
 
     @property
     def axes(self) -> str:
@@ -91,21 +85,7 @@ class RestoreForm(QWidget):
         """The chosen options."""
         return self.options_box.options
 
-    def _refresh_layers(self, event: Any = None) -> None:
-        chosen = self.layer
-        self.layer_box.blockSignals(True)
-        self.layer_box.clear()
-        for layer in self._viewer.layers:
-            if isinstance(layer, Image):
-                self.layer_box.addItem(layer.name, layer)
-        index = self.layer_box.findText(chosen.name) if chosen is not None else -1
-        last = self.layer_box.count() - 1
-        self.layer_box.setCurrentIndex(index if index >= 0 else last)
-        self.layer_box.blockSignals(False)
-        if index < 0:
-            self._show_axes()
-
-    def _show_axes(self, index: int = -1) -> None:
+    def _show_axes(self) -> None:
         layer = self.layer
         axes, _ = ("", False) if layer is None else axes_of(layer)
         self.axes_edit.setText(axes)

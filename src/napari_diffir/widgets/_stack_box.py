@@ -34,7 +34,7 @@ class StackBox(SourceBox):
         """Begin with the layer that is being looked at."""
         active = viewer.layers.selection.active
         for index in range(self.count()):
-            # napari gives plugins another proxy of a layer each time.
+            # Equal, not the same: napari gives plugins a proxy of the active layer.
             if active is not None and self.itemData(index) == active:
                 self.setCurrentIndex(index)
 

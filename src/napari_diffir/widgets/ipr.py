@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_diffir._ipr_session import current_session
 from napari_diffir._ipr_sight import sight_of, world_point
@@ -19,6 +18,7 @@ from napari_diffir.widgets._ipr_drawing import IPRDrawing
 from napari_diffir.widgets._ipr_source import IPRSource
 from napari_diffir.widgets._ipr_view import IPRView
 from napari_diffir.widgets._look_box import LookBox
+from napari_diffir.widgets._panel import Panel
 from napari_diffir.widgets._parts import small_label
 from napari_diffir.widgets._planes_box import PlanesBox
 from napari_diffir.widgets._sight_watcher import SightWatcher
@@ -33,15 +33,14 @@ if TYPE_CHECKING:
 _MINIMUM_WIDTH_PIXELS = 380
 
 
-class IPRWidget(QWidget):
+class IPRWidget(Panel):
     """Look at IPRs and choose among them; several widgets show the same choice."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
+        super().__init__(_MINIMUM_WIDTH_PIXELS)
         spare_references()
         self._viewer, self._session = napari_viewer, current_session()
         self.state = self._session.state
-        self._has_left = False
         self._build_parts()
         self._lay_out()
         self._take_over()
@@ -63,7 +62,6 @@ class IPRWidget(QWidget):
         return self.source.layer
 
     def _lay_out(self) -> None:
-        self.setMinimumWidth(_MINIMUM_WIDTH_PIXELS)
         self.tabs = QTabWidget()
         for tab, title in (
             (self.steer, "Steer"),
@@ -79,14 +77,8 @@ class IPRWidget(QWidget):
         layout.addWidget(self.actions_box)
         layout.addWidget(self.status)
         layout.addStretch()
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setWidget(content)
+        area = self._scroll(content)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
 
     def _take_over(self) -> None:
         """Begin with what other widgets show, or have shown."""
@@ -106,8 +98,7 @@ class IPRWidget(QWidget):
         self.source.changed.connect(self._look_at_source)
         self._watcher.changed.connect(self._see)
         self.planes.wanted.connect(self.go_to)
-        # A closing window deletes its panels without a word to them.
-        self.destroyed.connect(lambda _=None: self._leave(is_destroyed=True))
+        self._leave_when_destroyed()
 
     def add_model(self, path: Path, name: str | None = None) -> None:
         """Offer a weights file, by a name of its own if need be, and choose it."""
@@ -145,21 +136,7 @@ class IPRWidget(QWidget):
     def _show_message(self) -> None:
         self.status.setText(self.state.message)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Leave when the panel's cross takes the widget out of its dock."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._leave()
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Leave; the work ends if nobody else looks on."""
-        self._leave()
-        super().closeEvent(event)
-
-    def _leave(self, *, is_destroyed: bool = False) -> None:
-        if self._has_left:
-            return
-        self._has_left = True
+    def _leave(self, *, is_destroyed: bool) -> None:
         if is_destroyed:  # The viewer is closing: no layer is to be touched.
             self._drawing.leave()
         for name, react in self._reactions().items():

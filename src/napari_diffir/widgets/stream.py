@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QGridLayout, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from diffir_core.errors import DiffIRError
 from napari_diffir._layers import looks_of, position_in
@@ -15,6 +13,7 @@ from napari_diffir._pyside import spare_references
 from napari_diffir._stack_session import current_stack_session
 from napari_diffir.widgets._job_menu import JobButton
 from napari_diffir.widgets._look_ahead import LookAhead
+from napari_diffir.widgets._panel import Panel
 from napari_diffir.widgets._parts import button, small_label
 from napari_diffir.widgets._stack_form import StackForm
 from napari_diffir.widgets._stack_status import StackStatus
@@ -25,23 +24,21 @@ if TYPE_CHECKING:
 _MINIMUM_WIDTH_PIXELS = 380
 
 
-class StreamWidget(QWidget):
+class StreamWidget(Panel):
     """Restore stacks of any size into files; several widgets show the same run."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
+        super().__init__(_MINIMUM_WIDTH_PIXELS)
         spare_references()
         self._viewer = napari_viewer
         self._session = current_stack_session()
         self.state = self._session.state
-        self._has_left = False
         self._build()
         self._connect()
         self._session.join()
         self._look_ahead()
 
     def _build(self) -> None:
-        self.setMinimumWidth(_MINIMUM_WIDTH_PIXELS)
         self.form, self.status = StackForm(self._viewer), StackStatus(self.state)
         self.estimate_label, self.look = small_label(), LookAhead()
         self.job_button = JobButton(self.form.job)
@@ -52,14 +49,7 @@ class StreamWidget(QWidget):
         layout.addLayout(self._build_buttons())
         layout.addWidget(self.status)
         layout.addStretch()
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setWidget(content)
-        # The bar takes its place beside the buttons, not over them.
-        area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
+        self._scroll(content)
 
     def _build_buttons(self) -> QGridLayout:
         self.start_button = button("&Restore", "Begin; a layer fills.", self.start)
@@ -91,8 +81,7 @@ class StreamWidget(QWidget):
         self.state.events.phase.connect(self._take_phase)
         self.job_button.loaded.connect(self.form.show_job)
         self.job_button.said.connect(self._say)
-        # A closing window deletes its panels without a word to them.
-        self.destroyed.connect(lambda _=None: self._leave())
+        self._leave_when_destroyed()
 
     def start(self) -> None:
         """Begin."""
@@ -165,21 +154,7 @@ class StreamWidget(QWidget):
         is_folder = self.form.input_box.is_folder_of_stacks
         return not is_folder and self.form.destination.exists()
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Leave when the panel's cross takes the widget out of its dock."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._leave()
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Leave the run; it stops, and can be resumed, if nobody else looks at it."""
-        self._leave()
-        super().closeEvent(event)
-
-    def _leave(self) -> None:
-        if self._has_left:
-            return
-        self._has_left = True
+    def _leave(self, *, is_destroyed: bool) -> None:
         self.state.events.phase.disconnect(self._take_phase)
         self.look.ask(None)
         self.form.leave()

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QGridLayout,
-    QScrollArea,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -22,6 +19,7 @@ from napari_diffir._run_models import TrainedModel, usable_model
 from napari_diffir._run_text import run_command, run_python
 from napari_diffir._training import current_session
 from napari_diffir.widgets._copy_menu import CopyButton
+from napari_diffir.widgets._panel import Panel
 from napari_diffir.widgets._parts import button
 from napari_diffir.widgets._run_status import RunStatus
 from napari_diffir.widgets._run_view import RunView
@@ -34,16 +32,15 @@ _MINIMUM_WIDTH_PIXELS = 380
 _USE_TIP = "Choose the trained model in the Restore widget"
 
 
-class TrainWidget(QWidget):
+class TrainWidget(Panel):
     """Train a model on images of one's own; several widgets show the same run."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
+        super().__init__(_MINIMUM_WIDTH_PIXELS)
         spare_references()
         self._viewer = napari_viewer
         self._session = current_session()
         self.state = self._session.state
-        self._has_left = False
         self._build()
         self._connect()
         self._session.join()
@@ -54,7 +51,6 @@ class TrainWidget(QWidget):
         self._show_buttons()
 
     def _build(self) -> None:
-        self.setMinimumWidth(_MINIMUM_WIDTH_PIXELS)
         self.form, self.view = TrainForm(self._viewer), RunView(self.state)
         self.tabs = QTabWidget()
         self.tabs.addTab(self.form, "Set up")
@@ -66,14 +62,7 @@ class TrainWidget(QWidget):
         layout.addLayout(self._build_buttons())
         layout.addWidget(self.status)
         layout.addStretch()
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setWidget(content)
-        # The bar takes its place beside the buttons, not over them.
-        area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
+        self._scroll(content)
 
     def _build_buttons(self) -> QGridLayout:
         self.start_button = button(
@@ -113,8 +102,7 @@ class TrainWidget(QWidget):
         self.form.changed.connect(self._look_at_folder)
         self.state.events.phase.connect(self._show_buttons)
         self.state.events.folder.connect(self._show_buttons)
-        # A closing window deletes its panels without a word to them.
-        self.destroyed.connect(lambda _=None: self._leave())
+        self._leave_when_destroyed()
 
     def start(self) -> None:
         """Begin a run in the chosen folder."""
@@ -177,21 +165,7 @@ class TrainWidget(QWidget):
         which = f": {model.description}." if model else "."
         self.use_button.setToolTip(_USE_TIP + which)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Leave when the panel's cross takes the widget out of its dock."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._leave()
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Leave the run; it stops with a checkpoint if nobody else looks at it."""
-        self._leave()
-        super().closeEvent(event)
-
-    def _leave(self) -> None:
-        if self._has_left:
-            return
-        self._has_left = True
+    def _leave(self, *, is_destroyed: bool) -> None:
         self.state.events.phase.disconnect(self._show_buttons)
         self.state.events.folder.disconnect(self._show_buttons)
         self.status.leave()

@@ -1,0 +1,66 @@
+"""A choice among the image layers of the viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+from psygnal import Signal
+from qtpy.QtWidgets import QComboBox
+
+from napari_diffir.widgets._source_box import narrow
+
+if TYPE_CHECKING:
+    import napari
+
+
+class LayerBox(QComboBox):
+    """Lists layers, which come and go; begins with the one on top."""
+
+    changed = Signal()
+    """Another layer is chosen, or none is left."""
+
+    def __init__(
+        self,
+        viewer: napari.Viewer,
+        is_listed: Callable[[Image], bool] = lambda layer: True,
+    ) -> None:
+        super().__init__()
+        self._viewer, self._is_listed = viewer, is_listed
+        narrow(self)
+        events = viewer.layers.events
+        events.inserted.connect(self._refresh)
+        events.removed.connect(self._refresh)
+        self._refresh()
+        self.currentIndexChanged.connect(lambda _: self.changed.emit())
+
+    def leave(self) -> None:
+        """Leave the viewer's events."""
+        events = self._viewer.layers.events
+        events.inserted.disconnect(self._refresh)
+        events.removed.disconnect(self._refresh)
+
+    @property
+    def layer(self) -> Image | None:
+        """The chosen layer."""
+        return self.currentData()
+
+    def _refresh(self, event: Any = None) -> None:
+        """List the layers anew; the choice stays while it can."""
+        chosen, layers = self.layer, self._layers()
+        if [self.itemData(i) for i in range(self.count())] == layers:
+            return
+        self.blockSignals(True)
+        self.clear()
+        for layer in layers:
+            self.addItem(layer.name, layer)
+        index = next((i for i, one in enumerate(layers) if one is chosen), -1)
+        self.setCurrentIndex(index if index >= 0 else len(layers) - 1)
+        self.blockSignals(False)
+        if index < 0:
+            self.changed.emit()
+
+    def _layers(self) -> list[Image]:
+        images = (one for one in self._viewer.layers if isinstance(one, Image))
+        return [layer for layer in images if self._is_listed(layer)]
