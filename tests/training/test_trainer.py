@@ -14,6 +14,7 @@ import pytest
 import torch
 from diffir_training.cli import load_recipe
 from diffir_training.logs import Validated
+from diffir_training.losses import pixel_log_rms
 from diffir_training.recipe import Recipe
 from diffir_training.trainer import Trainer
 from safetensors.torch import load_file
@@ -98,6 +99,29 @@ def test_more_steps_lower_the_loss(recipe: Recipe, tmp_path: Path) -> None:
         lambda done: losses.append(done.loss)
     )
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_the_log_rms_weighs_all_noise_levels_alike() -> None:
+    target = torch.rand(2, 1, 8, 8)
+    error = torch.randn(2, 1, 8, 8) * torch.tensor([0.3, 0.03])[:, None, None, None]
+    estimate = (target + error).requires_grad_(True)
+    pixel_log_rms(estimate, target).backward()
+    slopes = (estimate.grad * error).sum(dim=(1, 2, 3))  # By shrinking the error.
+    torch.testing.assert_close(slopes, torch.full((2,), 0.015), rtol=5e-3, atol=0)
+
+
+def test_a_recipe_may_train_for_decibels(recipe: Recipe, tmp_path: Path) -> None:
+    rates = dict(patch_size=32, learning_rate=2e-3, pixel_loss="log_rms")
+    stages = [dict(kind=kind, steps=40, **rates) for kind in ("ground_truth", "joint")]
+    losses: list[float] = []
+    Trainer(recipe.replace(stages=stages, log_steps=20), tmp_path / "run").run(
+        lambda done: losses.append(done.loss)
+    )
+    assert losses[1] < losses[0] - 0.001
+    with pytest.raises(InputError, match="pixel_loss must be l1"):
+        recipe.replace(
+            stages=[{**stages[0], "adversary": {"kind": "inpainting"}}, stages[1]]
+        )
 
 
 def test_a_run_is_not_overwritten_unless_resumed_with_its_own_recipe(

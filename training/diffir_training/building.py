@@ -14,7 +14,13 @@ from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS1, DiffIRS2
 from diffir_training.adversarial_stages import AdversarialStage, InpaintingStage
 from diffir_training.discriminators import PatchDiscriminator, UNetDiscriminator
-from diffir_training.losses import Distance, kd_kl, kd_l1
+from diffir_training.losses import (
+    Distance,
+    kd_kl,
+    kd_l1,
+    pixel_l1,
+    pixel_log_rms,
+)
 from diffir_training.perceptual import ResNetLoss, VGGLoss
 from diffir_training.recipe import Adversary, Recipe, StageSchedule
 from diffir_training.stages import (
@@ -29,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 NetworkT = TypeVar("NetworkT", DiffIRS1, DiffIRS2)
 _DISTANCES: dict[str, Distance] = {"l1": kd_l1, "kl": kd_kl}
+_PIXEL_LOSSES: dict[str, Distance] = {"l1": pixel_l1, "log_rms": pixel_log_rms}
 
 
 def first_network(recipe: Recipe) -> DiffIRS1:
@@ -87,11 +94,14 @@ def build_stage(
 ) -> Stage:
     """Give the stage of a schedule."""
     plain: GroundTruthStage | EstimationStage
+    distance = _DISTANCES[schedule.distillation]
+    pixel = _PIXEL_LOSSES[schedule.pixel_loss]
     if stage2 is None:
-        plain = GroundTruthStage(stage1)
+        plain = GroundTruthStage(stage1, pixel)
+    elif schedule.kind == "estimation":
+        plain = EstimationStage(stage1, stage2, distance)
     else:
-        kind = EstimationStage if schedule.kind == "estimation" else JointStage
-        plain = kind(stage1, stage2, _DISTANCES[schedule.distillation])
+        plain = JointStage(stage1, stage2, distance, pixel)
     if schedule.adversary is None or discriminator is None:
         return plain
     return _against(schedule.adversary, plain, discriminator)

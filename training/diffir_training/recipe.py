@@ -82,6 +82,8 @@ class StageSchedule(FrozenConfig):
     """Instead of the recipe's; 0 keeps no average."""
     distillation: Literal["l1", "kl"] = "l1"
     """Distance of the IPRs; the official code descends L1 alone."""
+    pixel_loss: Literal["l1", "log_rms"] = "l1"
+    """Error of the image: the official L1, or one that weighs noise levels alike."""
     adversary: Adversary | None = None
     """A discriminator to train against."""
 
@@ -91,6 +93,8 @@ class StageSchedule(FrozenConfig):
             return self
         if self.kind == "estimation":
             raise ValueError("the estimation stage restores nothing; no adversary")
+        if self.pixel_loss != "l1":
+            raise ValueError("the adversarial losses weigh L1; pixel_loss must be l1")
         if self.kind == "ground_truth" and self.adversary.kind != "inpainting":
             raise ValueError("the super_resolution adversary joins a joint stage")
         return self

@@ -43,16 +43,16 @@ class Stage(Protocol):
 class GroundTruthStage:
     """Stage 1: learn the IPR from ground truth, and to restore under it (eq. 4)."""
 
-    def __init__(self, network: DiffIRS1) -> None:
-        self.network = network
+    def __init__(self, network: DiffIRS1, pixel: Distance = pixel_l1) -> None:
+        self.network, self.pixel = network, pixel
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """Give all parameters."""
         return self.network.parameters()
 
     def loss(self, batch: Batch, noise: Tensor) -> Tensor:
-        """L1 of the restored image; there is no randomness."""
-        return pixel_l1(self.restore(batch, noise)[0], batch.clean)
+        """Give the error of the restored image; there is no randomness."""
+        return self.pixel(self.restore(batch, noise)[0], batch.clean)
 
     def restore(self, batch: Batch, noise: Tensor) -> tuple[Tensor, None]:
         """Give the restored image (b, c, h, w); there is nothing to distil."""
@@ -102,14 +102,24 @@ class EstimationStage:
 class JointStage(EstimationStage):
     """Stage 2, second phase: everything learns together (eq. 12)."""
 
+    def __init__(
+        self,
+        teacher: DiffIRS1,
+        network: DiffIRS2,
+        distance: Distance = kd_l1,
+        pixel: Distance = pixel_l1,
+    ) -> None:
+        super().__init__(teacher, network, distance)
+        self.pixel = pixel
+
     def parameters(self) -> Iterator[nn.Parameter]:
         """Give all parameters."""
         return self.network.parameters()
 
     def loss(self, batch: Batch, noise: Tensor) -> Tensor:
-        """L1 of the restored image plus the distance of the IPRs."""
+        """Give the error of the restored image plus the distance of the IPRs."""
         restored, distillation = self.restore(batch, noise)
-        return pixel_l1(restored, batch.clean) + distillation
+        return self.pixel(restored, batch.clean) + distillation
 
     def restore(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Give the restored image (b, c, h, w) and the L1 of its IPR."""
