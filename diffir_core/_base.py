@@ -27,7 +27,8 @@ class FrozenConfig(BaseModel):
 
     def replace(self, **changes: Any) -> Self:
         """Give a copy with some fields changed, validated anew."""
-        return self.parse({**self.model_dump(), **changes})
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return self.parse({**fields, **changes})
 
     def changed(self, assignments: Sequence[str]) -> Self:
         """Give a copy with values changed that are written as ``a.b=value``."""

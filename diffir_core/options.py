@@ -43,9 +43,10 @@ class RestoreOptions(FrozenConfig):
 
     ipr: IPRField | None = None
     """Restore under this IPR instead of the image's own."""
-    ipr_scope: Literal["plane", "stack", "region"] = "plane"
-    """What the IPR is extracted from: each plane, the planes of a stack together (of
-    which at most 64, evenly spread, are looked at), or the `region` of them."""
+    ipr_scope: Literal["plane", "time", "stack", "region"] = "plane"
+    """What the IPR is extracted from: each plane, the planes of a time point together,
+    those of the stack (of either at most 64, evenly spread, are looked at), or the
+    `region` of the stack's planes. Channels never share an IPR."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Of the start noise of the diffusion; all planes share it."""
     steps: int | None = Field(None, ge=1)
@@ -90,7 +91,7 @@ class RestoreOptions(FrozenConfig):
                 "a given ipr is used as it is; scale it with diffir_core.steer, or "
                 "leave strength at 1"
             )
-        shares_ipr = self.ipr is not None or self.ipr_scope != "plane"
+        shares_ipr = self.ipr is not None or self.ipr_scope in ("stack", "region")
         if self.attention_scope == "stack" and not shares_ipr:
             raise ValueError(
                 "attention_scope 'stack' needs ipr_scope 'stack' or 'region', or an ipr"

@@ -20,7 +20,7 @@ from diffir_core.stacks.durability import write_text
 from diffir_core.stacks.statistics import StackStatistics
 from diffir_core.stacks.units import UnitRecord
 
-FORMAT = "diffir-journal/1"
+FORMAT = "diffir-journal/2"
 
 
 class Journal:

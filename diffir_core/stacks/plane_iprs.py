@@ -23,6 +23,7 @@ from diffir_core.stacks.preparing import (
     read_plane,
     restorer_of_images,
     sampled_planes,
+    time_of,
 )
 from diffir_core.stacks.source import ArraySource
 
@@ -77,13 +78,20 @@ class PlaneIPRs:
             return options.ipr
         restorer, members = self.restorer(options), [plane]
         if options.ipr_scope != "plane":
-            members = sampled_planes(self.fellows(plane))
+            members = sampled_planes(self._sharing(plane, options))
         features = []
         for member in members:
             one = yield from self._features_of(member, restorer)
             features.append(one)
         mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
         return restorer.ipr_from(mean, _words(plane, len(members), options))
+
+    def _sharing(self, plane: PlaneIndex, options: RestoreOptions) -> list[PlaneIndex]:
+        """Give the planes that are restored under the same IPR as this one."""
+        fellows = self.fellows(plane)
+        if options.ipr_scope != "time":
+            return fellows
+        return [other for other in fellows if time_of(other) == time_of(plane)]
 
     def known_ipr(self, plane: PlaneIndex, options: RestoreOptions) -> IPR | None:
         """Give the IPR if no pixel must be looked at for it."""

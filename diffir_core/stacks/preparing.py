@@ -55,33 +55,59 @@ def sample_values(source: StackSource, planes: list[PlaneIndex]) -> NDArray[Any]
     return np.concatenate(samples)
 
 
+Group = tuple[int | None, int | None]
+"""Channel and time point; None where it does not matter."""
+
+
+def time_of(plane: PlaneIndex) -> int | None:
+    """Give the time point of a plane, if the stack has an axis T."""
+    return dict(plane.position).get("T")
+
+
 @dataclass(frozen=True)
 class Shared:
-    """What the planes of a channel have in common; None where each has its own."""
+    """What the planes of a group have in common; None where each has its own."""
 
     ipr: IPR | None = None
     attention: dict[str, Tensor] | None = None
 
 
-def shared_by_channel(
+def shared_by_group(
     source: StackSource,
     planes: list[PlaneIndex],
     restorer: Restorer,
     mappings: dict[int | None, IntensityMapping],
-) -> dict[int | None, Shared]:
-    """Give what the planes of each channel share, as the options ask for."""
+) -> dict[Group, Shared]:
+    """Give what the planes of each group share, as the options ask for."""
     options = restorer.options
     if options.ipr is None and options.ipr_scope == "plane":
-        return dict.fromkeys(mappings, Shared())
+        return {(channel, None): Shared() for channel in mappings}
     found = {}
-    for channel, mapping in mappings.items():
-        members = [plane for plane in planes if plane.channel == channel]
+    for group, members in _groups(planes, options).items():
+        mapping = mappings[group[0]]
         ipr = options.ipr or stack_ipr(source, members, restorer, mapping)
         attention = None
         if options.attention_scope == "stack":
             attention = stack_attention(source, members, restorer, mapping, ipr)
-        found[channel] = Shared(ipr, attention)
+        found[group] = Shared(ipr, attention)
     return found
+
+
+def _groups(
+    planes: list[PlaneIndex], options: RestoreOptions
+) -> dict[Group, list[PlaneIndex]]:
+    """Sort planes by the IPR that they are restored under."""
+    by_time = options.ipr is None and options.ipr_scope == "time"
+    groups: dict[Group, list[PlaneIndex]] = {}
+    for plane in planes:
+        time = time_of(plane) if by_time else None
+        if by_time and time is None:
+            raise InputError(
+                f"ipr_scope 'time' needs an axis T, and the axes are {plane.axes}; "
+                "choose 'stack' or 'plane', or name the axes."
+            )
+        groups.setdefault((plane.channel, time), []).append(plane)
+    return groups
 
 
 def stack_ipr(

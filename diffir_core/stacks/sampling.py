@@ -63,7 +63,8 @@ def restore_samples(
     kind
         What varies, see above.
     options
-        Its device, memory, precision and intensity hold.
+        Its device, memory, precision, intensity, steps, strength and IPR hold; a given
+        IPR restores every sample, so that other seeds would not matter.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def restore_samples_steps(
 ) -> Generator[float, None, tuple[Image, Image]]:
     """Do as `restore_samples` does, and yield the fraction done after each strip."""
     chosen = options or RestoreOptions()
-    _check(model, samples, kind)
+    _check(model, samples, kind, chosen)
     source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
     planes = source.layout.planes(model.config.in_channels)
     mappings = fit_mappings(source, planes, chosen)
@@ -116,7 +117,7 @@ def restore_samples_steps(
     return mean, deviation
 
 
-def _check(model: Model, samples: int, kind: str) -> None:
+def _check(model: Model, samples: int, kind: str, options: RestoreOptions) -> None:
     if kind not in get_args(SampleKind):
         raise InputError(
             f"kind is '{kind}'; it must be one of {', '.join(get_args(SampleKind))}."
@@ -124,6 +125,11 @@ def _check(model: Model, samples: int, kind: str) -> None:
     most = 8 if kind == "symmetries" else 1000
     if not 2 <= samples <= most:
         raise InputError(f"samples is {samples}; choose 2 to {most} for '{kind}'.")
+    if kind == "seeds" and options.ipr is not None:
+        raise InputError(
+            "The IPR is given, and no start noise decides anything any more; choose "
+            "another kind, such as 'noise'."
+        )
     statistics = model.statistics
     if kind == "ipr" and (statistics is None or statistics.error_covariance is None):
         raise InputError(
@@ -150,20 +156,19 @@ def _samples(
     """
     if kind == "symmetries":
         for which in range(count):
-            for step in _restored(restorer, [_turned(values, which)], None):
+            for step in _restored(restorer, [_turned(values, which)]):
                 yield step if isinstance(step, float) else _turned_back(step, which)
         return
     if kind == "noise":
         first = values
-        for step in _restored(restorer, [values], None):
+        for step in _restored(restorer, [values]):
             if isinstance(step, float):
                 yield 0.0
             else:
                 first = step
         noise = NoiseModel.fitted(values, first)
-        yield from _restored(
-            restorer, [noise.draw(first, generator) for _ in range(count)], None
-        )
+        drawn = [noise.draw(first, generator) for _ in range(count)]
+        yield from _restored(restorer, drawn)
         return
     iprs = _iprs(restorer, values, count, kind, generator)
     yield from _restored(restorer, [values] * count, iprs)
@@ -176,11 +181,14 @@ def _iprs(
     kind: SampleKind,
     generator: np.random.Generator,
 ) -> list[IPR]:
-    (features,) = _features(restorer, [values])
     if kind == "seeds":
+        (features,) = _features(restorer, [values])
         seeds = [int(seed) for seed in generator.integers(0, 2**62, count)]
         return [restorer.ipr_from(features, "", seed) for seed in seeds]
-    estimate, statistics = restorer.ipr_from(features, ""), restorer.model.statistics
+    estimate = restorer.options.ipr
+    if estimate is None:
+        estimate = restorer.ipr_from(_features(restorer, [values])[0], "")
+    statistics = restorer.model.statistics
     if statistics is None:
         return [estimate] * count
     # The truth is the estimate minus its error.
@@ -191,10 +199,15 @@ def _iprs(
 
 
 def _restored(
-    restorer: Restorer, images: list[Image], iprs: list[IPR] | None
+    restorer: Restorer, images: list[Image], iprs: list[IPR] | None = None
 ) -> Iterator[Image | float]:
-    """Restore images of one size, as many at once as are worth it."""
+    """Restore images of one size, as many at once as are worth it.
+
+    Each has its IPR of `iprs`, that of the options, or its own.
+    """
     size = restorer.largest_batch()
+    if iprs is None and restorer.options.ipr is not None:
+        iprs = [restorer.options.ipr] * len(images)
     for first in range(0, len(images), size):
         some = images[first : first + size]
         given = iprs[first : first + size] if iprs else None

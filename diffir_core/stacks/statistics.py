@@ -15,10 +15,12 @@ from diffir_core.intensity import IntensityMapping, fit_mapping
 from diffir_core.ipr import IPR
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.preparing import (
+    Group,
     Shared,
     by_channel,
     sample_values,
-    shared_by_channel,
+    shared_by_group,
+    time_of,
 )
 from diffir_core.stacks.source import StackSource
 from diffir_core.stacks.units import checksum, decode_vector, encode_vector
@@ -26,26 +28,32 @@ from diffir_core.stacks.units import checksum, decode_vector, encode_vector
 
 @dataclass(frozen=True)
 class StackStatistics:
-    """Intensity mappings, and what the planes of a channel share."""
+    """Intensity mappings, and what the planes of a channel or time point share."""
 
     mappings: dict[int | None, IntensityMapping]
-    shared: dict[int | None, Shared]
+    shared: dict[Group, Shared]
     samples: dict[int | None, int]
     """Checksum of the values that each mapping was fitted to."""
 
+    def shared_of(self, plane: PlaneIndex) -> Shared:
+        """Give what a plane shares with others."""
+        group = (plane.channel, time_of(plane))
+        return self.shared.get(group) or self.shared[plane.channel, None]
+
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, exactly."""
-        return {"channels": [self._channel(channel) for channel in self.mappings]}
+        return {
+            "channels": [self._channel(channel) for channel in self.mappings],
+            "groups": [_group(*item) for item in self.shared.items()],
+        }
 
     def _channel(self, channel: int | None) -> dict[str, Any]:
-        mapping, shared = self.mappings[channel], self.shared[channel]
+        mapping = self.mappings[channel]
         return {
             "channel": channel,
             "offset": mapping.offset,
             "scale": mapping.scale,
             "sample": self.samples[channel],
-            "ipr": shared.ipr.to_dict() if shared.ipr else None,
-            "attention": _encode(shared.attention),
         }
 
     @classmethod
@@ -54,14 +62,23 @@ class StackStatistics:
         channels = values["channels"]
         return cls(
             {c["channel"]: IntensityMapping(c["offset"], c["scale"]) for c in channels},
-            {c["channel"]: _shared(c) for c in channels},
+            {(g["channel"], g["time"]): _shared(g) for g in values["groups"]},
             {c["channel"]: int(c["sample"]) for c in channels},
         )
 
 
-def _shared(channel: Mapping[str, Any]) -> Shared:
-    ipr = channel["ipr"]
-    return Shared(IPR.from_dict(ipr) if ipr else None, _decode(channel["attention"]))
+def _group(group: Group, shared: Shared) -> dict[str, Any]:
+    return {
+        "channel": group[0],
+        "time": group[1],
+        "ipr": shared.ipr.to_dict() if shared.ipr else None,
+        "attention": _encode(shared.attention),
+    }
+
+
+def _shared(group: Mapping[str, Any]) -> Shared:
+    ipr = group["ipr"]
+    return Shared(IPR.from_dict(ipr) if ipr else None, _decode(group["attention"]))
 
 
 def _encode(attention: Mapping[str, Tensor] | None) -> dict[str, Any] | None:
@@ -88,13 +105,16 @@ def _decode(attention: Mapping[str, Any] | None) -> dict[str, Tensor] | None:
 def measure(
     source: StackSource, planes: list[PlaneIndex], restorer: Restorer
 ) -> StackStatistics:
-    """Measure a stack in one cheap pass over at most 64 planes a channel."""
+    """Measure a stack in one cheap pass over at most 64 planes a channel.
+
+    With an IPR for each time point, over as many of each.
+    """
     mappings, samples = {}, {}
     for channel, members in by_channel(planes).items():
         values = sample_values(source, members)
         mappings[channel] = fit_mapping(values, restorer.options.intensity)
         samples[channel] = checksum(values)
-    shared = shared_by_channel(source, planes, restorer, mappings)
+    shared = shared_by_group(source, planes, restorer, mappings)
     return StackStatistics(mappings, shared, samples)
 
 

@@ -131,7 +131,7 @@ class StackWork:
         done: UnitValues,
     ) -> Generator[float, None, None]:
         work = [
-            (values.plane, statistics.shared[plane.channel])
+            (values.plane, statistics.shared_of(plane))
             for plane, values in zip(unit.planes, mapped, strict=True)
             if values is not None
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from diffir_core.errors import InputError
@@ -12,7 +12,7 @@ from diffir_core.options import RestoreOptions
 if TYPE_CHECKING:
     from diffir_core.model import Model
 
-Scope = Literal["plane", "stack", "region"]
+Scope = Literal["plane", "time", "stack", "region"]
 Use = Literal["own", "slots"]
 Region = tuple[int, int, int, int]
 
@@ -68,3 +68,17 @@ class Choice:
 
         ipr = steer(self.blended, model, self.strength)
         return RestoreOptions(ipr=ipr, seed=self.seed, steps=self.steps)
+
+    def taking(self, options: RestoreOptions) -> Choice:
+        """Give the choice that options stand for; an IPR in them goes to slot A."""
+        both = replace(self, seed=options.seed, steps=options.steps)
+        if options.ipr is not None:
+            ruled = replace(both, use="slots", a=options.ipr)
+            return replace(ruled, weight=0.0, strength=1.0)
+        return replace(
+            both,
+            use="own",
+            scope=options.ipr_scope,
+            region=options.region,
+            strength=options.strength,
+        )

@@ -91,10 +91,20 @@ class Choosing:
         self._current().save(path)
         self.state.message = f"Saved {path.name}."
 
-    def save_options(self, path: Path) -> None:
-        """Write the options as `diffir restore --options` and scripts read them."""
-        path.write_text(self.options().to_yaml(), encoding="utf-8")
-        self.state.message = f"Saved {path.name}; 'diffir restore --options' reads it."
+    def take(self, options: RestoreOptions) -> None:
+        """Choose what options say, such as those of a job; its IPR goes to slot A.
+
+        Raises
+        ------
+        InputError
+            If its IPR is one of another model.
+        """
+        from diffir_core.engine.restorer import check_ipr
+
+        if options.ipr is not None:
+            check_ipr(options.ipr, self.model)
+        self._history.record(self._history.value.taking(options))
+        self._take_choice()
 
     def options(self) -> RestoreOptions:
         """Give the options that do what was chosen."""

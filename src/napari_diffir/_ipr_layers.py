@@ -27,6 +27,18 @@ def is_drawn(layer: Any) -> bool:
     return _ROLE in layer.metadata
 
 
+def drawn_preview(viewer: napari.Viewer) -> Any:
+    """Give the layer of the preview, or None."""
+    return _find(viewer, "preview")
+
+
+def _find(viewer: napari.Viewer, role: str) -> Any:
+    for layer in viewer.layers:
+        if layer.metadata.get(_ROLE) == role:
+            return layer
+    return None
+
+
 class RegionPainter:
     """Draws regions into a viewer, each kind into a layer that is kept and renewed.
 
@@ -82,7 +94,7 @@ class RegionPainter:
         self._remove(set(_SPREADS))
 
     def _draw(self, role: str, name: str, data: Any, arguments: dict[str, Any]) -> None:
-        layer = self._find(role)
+        layer = _find(self._viewer, role)
         if layer is None:
             self._add(role, data, arguments | {"name": name})
             return
@@ -105,15 +117,9 @@ class RegionPainter:
         add(data.copy(), **arguments)
         viewer.layers.selection = selected
 
-    def _find(self, role: str) -> Any:
-        for layer in self._viewer.layers:
-            if layer.metadata.get(_ROLE) == role:
-                return layer
-        return None
-
     def _remove(self, roles: set[str]) -> None:
         for role in roles:
-            layer = self._find(role)
+            layer = _find(self._viewer, role)
             if layer is not None:
                 self._viewer.layers.remove(layer)
 

@@ -157,7 +157,6 @@ def spread_steps(
     studio: Studio, order: Order, kind: SampleKind, samples: int
 ) -> Generator[Any, None, None]:
     """Yield shares, and at last the deviation of the region in sight."""
-    from diffir_core.options import RestoreOptions
     from diffir_core.stacks.preparing import inside
     from diffir_core.stacks.sampling import restore_samples_steps
 
@@ -167,6 +166,10 @@ def spread_steps(
     _refuse_colour(order, estimator.model)
     plane = estimator.plane_at(order.sight.position)
     part = inside(estimator.values(plane), order.sight.region)
+    options = choice.options(estimator.model)
+    if options.ipr_scope != "plane":  # Of more than the region: no sample changes it.
+        ipr = yield from estimator.ipr(plane, options)
+        options = Choice(use="slots", a=ipr, seed=choice.seed).options(estimator.model)
     work = restore_samples_steps(
         part if len(part) > 1 else part[0],
         estimator.model,
@@ -174,7 +177,7 @@ def spread_steps(
         samples=samples,
         seed=choice.seed,
         kind=kind,
-        options=RestoreOptions(seed=choice.seed, steps=choice.steps),
+        options=options,
     )
     _, deviation = yield from _sharing(work)
     if deviation.ndim == 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ def layer_python(layer: Image, axes: str, model: str, options: RestoreOptions) -
     """Give the script that does in a viewer what the Restore widget does."""
     lines = ["import diffir_core as diffir", "import napari_diffir", ""]
     arguments = ["viewer", f"viewer.layers[{layer.name!r}]", f"model={model!r}"]
-    if changes := changes_of(options):
+    if changes := changes_of(_short(options)):
         lines.append(f"options = diffir.RestoreOptions.parse({changes!r})")
         arguments.append("options=options")
     else:
@@ -29,18 +30,37 @@ def layer_python(layer: Image, axes: str, model: str, options: RestoreOptions) -
     return "\n".join([*lines, f"restored = napari_diffir.restore_layer(\n{body})\n"])
 
 
-def layer_command(layer: Image, axes: str, model: str, options: RestoreOptions) -> str:
-    """Give the command that restores the file of a layer into one beside it."""
+def layer_job(
+    layer: Image, axes: str, model: str, options: RestoreOptions
+) -> RestoreJob:
+    """Give the job that restores the file of a layer into one beside it.
+
+    Raises
+    ------
+    InputError
+        If the layer is of no file.
+    """
     path = file_of(layer) or Path(layer.source.path or "")
     if not path.name:
         raise InputError(
             f"The layer '{layer.name}' is of no file; save it first, or copy as Python."
         )
-    job = RestoreJob(
+    return RestoreJob(
         input=str(path),
         output=str(path.with_name(f"restored {result_name(path)}")),
         model=model,
         axes=axes,
-        options=options,
+        options=_short(options),
     )
-    return as_command(job)
+
+
+def layer_command(layer: Image, axes: str, model: str, options: RestoreOptions) -> str:
+    """Give the command that restores the file of a layer into one beside it."""
+    return as_command(layer_job(layer, axes, model, options))
+
+
+def _short(options: RestoreOptions) -> RestoreOptions:
+    """Leave out the chain of an IPR, which nothing is restored by."""
+    if options.ipr is None:
+        return options
+    return options.replace(ipr=replace(options.ipr, chain=None))

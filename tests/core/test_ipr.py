@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from networks import random_network, save_tiny
 
@@ -16,6 +18,7 @@ from diffir_core.errors import CheckpointError, InputError
 from diffir_core.ipr_statistics import IPRStatistics
 from diffir_core.model import Model
 from diffir_core.noise import NoiseModel
+from diffir_core.stacks.source import open_source
 
 
 def noisy(*shape: int, seed: int = 0) -> np.ndarray:
@@ -116,6 +119,50 @@ def test_iprs_of_a_region_and_along_an_axis(tiny: Model) -> None:
         diffir.restore(stack[0], tiny, axes="YX", options=outside)
     with pytest.raises(InputError, match="belong together"):
         diffir.RestoreOptions.parse(dict(ipr_scope="region"))
+
+
+def test_each_time_point_can_have_an_ipr_of_its_own(
+    tiny: Model, tmp_path: Path
+) -> None:
+    stack = noisy(2, 3, 32, 40)
+    stack[1] //= 2
+    options = diffir.RestoreOptions(ipr_scope="time")
+    restored = diffir.restore(stack, tiny, axes="TZYX", options=options)
+    times = diffir.extract_iprs(stack, tiny, axes="TZYX", along="T")
+    assert not np.allclose(times[0].vector, times[1].vector, atol=1e-4)
+    for time, ipr in enumerate(times):
+        given = diffir.RestoreOptions(ipr=ipr)
+        whole = diffir.restore(stack, tiny, axes="TZYX", options=given)
+        assert np.array_equal(restored[time], whole[time])
+    source, result = tmp_path / "movie.ome.tif", tmp_path / "out.ome.zarr"
+    tifffile.imwrite(source, stack, metadata={"axes": "TZYX"})
+    diffir.restore_file(source, result, tiny, options=options)
+    with closing(open_source(result)) as written:
+        planes = written.layout.planes(1)
+        values = np.stack([written.read(plane)[0] for plane in planes])
+    assert np.array_equal(values, restored.reshape(values.shape))
+    with pytest.raises(InputError, match="needs an axis T, and the axes are ZYX"):
+        diffir.restore(stack[0], tiny, axes="ZYX", options=options)
+
+
+def test_samples_are_restored_under_the_ipr_that_is_given(known: Model) -> None:
+    image = noisy(32, 40)
+    average = diffir.RestoreOptions(strength=0.0)
+    mean_ipr = diffir.extract_ipr(image, known, axes="YX", options=average)
+    given = diffir.RestoreOptions(ipr=mean_ipr)
+
+    def drawn(kind: Any, options: diffir.RestoreOptions) -> np.ndarray:
+        results = diffir.restore_samples(
+            image, known, axes="YX", samples=3, kind=kind, options=options
+        )
+        return np.stack(results)
+
+    for kind in ("noise", "symmetries", "ipr"):
+        under = drawn(kind, given)
+        assert not np.allclose(under, drawn(kind, diffir.RestoreOptions()), atol=1e-3)
+        np.testing.assert_allclose(under, drawn(kind, average), rtol=1e-3, atol=0.02)
+    with pytest.raises(InputError, match="no start noise decides"):
+        drawn("seeds", given)
 
 
 def test_a_clean_reference_gives_the_ipr_of_stage_one(

@@ -50,28 +50,29 @@ def test_a_region_ends_as_the_restored_stack_has_it(tiny: Model) -> None:
     assert np.array_equal(again.restored[0], whole[1])
 
 
-@pytest.mark.parametrize("scope", ["plane", "stack", "region"])
+@pytest.mark.parametrize("scope", ["plane", "time", "stack", "region"])
 def test_iprs_are_those_of_the_restoration(
     tiny: Model, scope: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = stack_of(4, 40, 48)
+    axes = "TYX" if scope == "time" else "ZYX"
     region = (8, 32, 8, 40) if scope == "region" else None
     options = diffir.RestoreOptions.parse(
         dict(ipr_scope=scope, region=region, seed=3, steps=2)
     )
-    iprs = PlaneIPRs(stack, tiny, "ZYX")
+    iprs = PlaneIPRs(stack, tiny, axes)
     plane = iprs.plane_at((2, 0, 0))
     with monkeypatch.context() as patch:
         patch.setattr(iprs, "values", None)  # No pixel is looked at for the answer.
         assert iprs.known_ipr(plane, options) is None
     own = run(iprs.ipr(plane, options))
-    if scope == "plane":
+    if scope in ("plane", "time"):
         each = diffir.extract_iprs(
-            stack, tiny, axes="ZYX", along="Z", seed=3, options=options
+            stack, tiny, axes=axes, along=axes[0], seed=3, options=options
         )
         expected = each[2]
     else:
-        expected = diffir.extract_ipr(stack, tiny, axes="ZYX", seed=3, options=options)
+        expected = diffir.extract_ipr(stack, tiny, axes=axes, seed=3, options=options)
     assert np.array_equal(own.vector, expected.vector)
     known = iprs.twin().known_ipr(plane, options)
     assert known is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,7 @@ from diffir_core.stacks.previewing import RegionPreview
 from napari_diffir._history import History
 from napari_diffir._ipr_choice import Choice
 from napari_diffir._ipr_sight import on_axes, region_arguments
-from napari_diffir._ipr_state import ImageChoice, IPRState
 from napari_diffir._ipr_views import composed, unsure_mask
-from napari_diffir._ipr_words import as_command, as_python
 
 
 def ipr_of(value: float) -> IPR:
@@ -123,34 +122,13 @@ def test_the_mask_marks_the_least_sure_share() -> None:
     assert unsure_mask(deviation, 0.0).sum() == 0
 
 
-@pytest.mark.parametrize(
-    ("choice", "options", "command"),
-    [
-        (Choice(), "RestoreOptions()", "--axes ZYX"),
-        (Choice(seed=4), "RestoreOptions(seed=4)", "--axes ZYX --seed 4"),
-        (
-            Choice(scope="stack", steps=2),
-            "RestoreOptions(ipr_scope='stack', steps=2)",
-            "--options options.yaml",
-        ),
-        (
-            Choice(use="slots", a=ipr_of(1)),
-            "IPR.load('chosen.ipr.json')",
-            "--options options.yaml",
-        ),
-    ],
-)
-def test_a_choice_can_be_said_in_python_and_as_a_command(
-    choice: Choice, options: str, command: str
-) -> None:
-    image = ImageChoice("a", np.zeros(1), "ZYX", "/data/my stack.tif")
-    state = IPRState(image=image, choice=choice)
-    script = as_python(state)
-    compile(script, "script", "exec")
-    assert options in script
-    assert "'/data/my stack.tif'" in script
-    assert as_command(state).endswith(command)
-    assert "'/data/my stack.tif'" in as_command(state)
+def test_a_choice_is_found_again_in_its_options(tiny_model: Path) -> None:
+    model = diffir.load_model(tiny_model)
+    own = Choice(scope="region", region=(0, 8, 2, 9), seed=3, steps=2)
+    assert Choice().taking(own.options(model)) == own
+    slots = Choice(use="slots", b=ipr_of(2), weight=1.0)
+    taken = Choice().taking(slots.options(model))
+    assert (taken.use, taken.a, taken.weight) == ("slots", slots.b, 0.0)
 
 
 def test_a_region_lies_where_it_was_cut_out_of_a_turned_layer() -> None:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from networks import random_network
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
 
 import diffir_core as diffir
 from diffir_core.ipr_statistics import IPRStatistics
+from diffir_core.stacks.jobs import RestoreJob
+from diffir_core.stacks.source import open_source
 from napari_diffir import _ipr_session
 
 _SECONDS = 20_000
+_MOVE = QEvent.Type.MouseMove
 
 
 @pytest.fixture(autouse=True)
@@ -255,8 +264,7 @@ def test_slots_are_blended_exported_and_imported(
     wait_for_ipr(qtbot, widget, "Z=1")
     widget._session.choosing.load(path, "b")
     wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, expected))
-    widget._session.choosing.save_options(tmp_path / "options.yaml")
-    options = diffir.RestoreOptions.from_yaml(tmp_path / "options.yaml")
+    options = widget._session.choosing.options()
     assert options.ipr is not None
     assert np.array_equal(options.ipr.vector, expected)
 
@@ -419,16 +427,112 @@ def test_colour_images_are_previewed_by_models_of_colour(
     assert viewer.layers["DiffIR unsure"].data.shape == (40, 48)
 
 
+def test_a_job_holds_the_choice_and_brings_it_back(
+    viewer: Any, qtbot: Any, tiny_model: Path, tmp_path: Path
+) -> None:
+    stack, path = stack_of(3, 40, 40), tmp_path / "stack.tif"
+    tifffile.imwrite(path, stack, metadata={"axes": "ZYX"}, photometric="minisblack")
+    viewer.open(path, plugin="napari")
+    viewer.layers[0].axis_labels = ("z", "y", "x")
+    widget = open_widget(viewer, tiny_model)
+    viewer.dims.set_current_step(0, 2)
+    wait_for_ipr(qtbot, widget, "Z=2")
+    wait_for(qtbot, lambda: not widget._session.is_busy)
+    widget.actions_box.whole_button.click()
+    job_button, job_file = widget.actions_box.job_button, tmp_path / "job.yaml"
+    job_button.save(job_file)
+    job = RestoreJob.load(job_file)
+    assert (job.input, job.axes) == (str(path), "ZYX")
+    vector = widget.state.ipr.vector
+    widget.steer.reset_button.click()
+    widget.steer.seed_box.setValue(5)
+    job_button.load(job_file)
+    assert np.array_equal(widget.state.choice.a.vector, vector)
+    assert (widget.state.choice.use, widget.state.choice.seed) == ("slots", 0)
+    widget.steer.undo_button.click()
+    assert (widget.state.choice.use, widget.state.choice.seed) == ("own", 5)
+    command = [sys.executable, "-m", "diffir_core", "restore", "--options", job_file]
+    subprocess.run(command, check=True)
+    with closing(open_source(job.output)) as written:
+        restored = [written.read(plane)[0] for plane in written.layout.planes(1)]
+    model = diffir.load_model(tiny_model)
+    expected = diffir.restore(stack, model, axes="ZYX", options=job.options)
+    assert np.array_equal(restored, expected)
+
+
 def test_choices_can_be_copied(viewer: Any, qtbot: Any, tiny_model: Path) -> None:
     from qtpy.QtGui import QGuiApplication
 
     add_stack(viewer, stack_of(2, 32, 32))
     widget = open_widget(viewer, tiny_model)
+    wait_for(qtbot, lambda: widget.state.model_ready)
     widget.steer.seed_box.setValue(3)
-    widget.actions_box.python_button.click()
-    assert "RestoreOptions(seed=3)" in QGuiApplication.clipboard().text()
-    widget.actions_box.command_button.click()
-    assert "--seed 3" in QGuiApplication.clipboard().text()
+    copies = {one.text(): one for one in widget.actions_box.job_button.menu().actions()}
+    copies["Copy as Python"].trigger()
+    script = QGuiApplication.clipboard().text()
+    assert "'seed': 3" in script
+    exec(script, {"viewer": viewer})
+    assert [one.name for one in viewer.layers] == ["stack", "stack restored"]
+    copies["Copy as command"].trigger()
+    assert "is of no file" in widget.status.text()
+
+
+def test_the_divider_is_dragged_on_the_canvas(
+    make_napari_viewer_proxy: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    viewer = make_napari_viewer_proxy(show=True)
+    add_stack(viewer, stack_of(2, 40, 48), scale=(3, 0.5, 0.5))
+    qtbot.wait(200)
+    viewer.reset_view()
+    widget = open_widget(viewer, tiny_model)
+    widget.state.view = "swipe"
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    (canvas,) = (
+        one for one in QApplication.allWidgets() if "Canvas" in type(one).__name__
+    )
+
+    def place(row: float, column: float) -> QPoint:
+        """Give where a pixel of the layer is on the canvas."""
+        world = viewer.layers[0].data_to_world((0, row, column))[1:]
+        away = (
+            np.asarray(world) - viewer.scene.camera.center[-2:]
+        ) * viewer.scene.camera.zoom
+        middle = canvas.width() / 2, canvas.height() / 2
+        return QPoint(round(middle[0] + away[1]), round(middle[1] + away[0]))
+
+    def send(kind: QEvent.Type, place: QPoint) -> None:
+        left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+        is_move, is_end = kind == _MOVE, kind == QEvent.Type.MouseButtonRelease
+        local, world = QPointF(place), QPointF(canvas.mapToGlobal(place))
+        buttons = none if is_end else left
+        no_key = Qt.KeyboardModifier.NoModifier
+        button = none if is_move else left
+        event = QMouseEvent(kind, local, world, button, buttons, no_key)
+        QApplication.sendEvent(canvas, event)
+        qtbot.wait(50)  # Moves that follow at once are taken together.
+
+    def drag(start: QPoint, end: QPoint) -> None:
+        send(QEvent.Type.MouseButtonPress, start)
+        for share in (0.5, 1.0):
+            send(_MOVE, start + (end - start) * share)
+        send(QEvent.Type.MouseButtonRelease, end)
+
+    _, _, left, right = widget.state.preview.region
+    middle, goal = (left + right - 1) / 2, left + (right - left) // 4
+    centre = viewer.scene.camera.center
+    drag(place(20, middle), place(24, goal - 0.5))
+    assert widget.state.divider == pytest.approx(0.25, abs=0.02)
+    swiped, stack = viewer.layers["DiffIR preview"].data[0], viewer.layers[0].data[0]
+    shown = stack[widget.state.preview.region[0] :][: len(swiped), left:right]
+    edge = goal - left
+    assert np.array_equal(swiped[:, : edge - 1], shown[:, : edge - 1])
+    assert not np.array_equal(swiped[:, edge + 1 :], shown[:, edge + 1 :])
+    assert viewer.scene.camera.center == centre
+    assert viewer.scene.camera.mouse_pan
+    drag(place(20, middle + 4), place(20, middle))
+    assert widget.state.divider == pytest.approx(0.25, abs=0.02)
+    assert viewer.scene.camera.center != centre
 
 
 def test_in_3d_there_is_no_preview_and_the_widget_says_so(

@@ -269,7 +269,7 @@ def test_a_job_is_saved_loaded_and_copied(
     widget = open_widget(viewer, tiny_model)
     choose(widget, stack, result)
     widget.form.options_box.seed_box.setValue(11)
-    widget.form.options_box.scope_box.setCurrentIndex(1)
+    widget.form.options_box.scope_box.setCurrentIndex(2)
     widget.job_button.save(tmp_path / "job.yaml")
     job = RestoreJob.load(tmp_path / "job.yaml")
     assert (job.options.seed, job.options.ipr_scope) == (11, "stack")

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QProgressBar, QWidget
+from qtpy.QtWidgets import QGridLayout, QProgressBar, QWidget
 
-from diffir_core.errors import DiffIRError
-from napari_diffir._ipr_words import OPTIONS_FILE, as_command, as_python
+from diffir_core.errors import DiffIRError, InputError
+from napari_diffir._layer_text import layer_job, layer_python
 from napari_diffir._scripting import restored_layer
+from napari_diffir.widgets._job_menu import JobButton
 from napari_diffir.widgets._parts import button
 
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image
 
+    from diffir_core.options import RestoreOptions
+    from diffir_core.stacks.jobs import RestoreJob
     from napari_diffir._ipr_session import IPRSession
     from napari_diffir._scripting import RestoreResult
 
 _BAR_STEPS = 1000
+Text = TypeVar("Text")
 
 
 class IPRActions(QWidget):
@@ -58,37 +60,23 @@ class IPRActions(QWidget):
             "Restore all planes as chosen; the result is a new layer.",
             lambda: self._try(self.restore),
         )
-        self.save_button = button(
-            "&Save options…",
-            "As a YAML file for 'diffir restore --options' and for scripts.",
-            self._choose_target,
-        )
         self.cancel_button = button(
             "&Cancel", "End the long work within a moment.", self._session.cancel
         )
-        self.python_button = button(
-            "Copy as &Python", "A script that does the same.", self.copy_python
+        self.job_button = JobButton(
+            lambda: self._words(layer_job), lambda: self._words(layer_python)
         )
-        self.command_button = button(
-            "C&opy as command", "A command that does the same.", self.copy_command
-        )
+        self.job_button.loaded.connect(lambda job: self._try(lambda: self.load(job)))
+        self.job_button.said.connect(self._say)
         self._lay_out()
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        for number, one in enumerate(
-            (
-                self.whole_button,
-                self.restore_button,
-                self.save_button,
-                self.cancel_button,
-                self.python_button,
-                self.command_button,
-            )
-        ):
+        buttons = self.whole_button, self.restore_button, self.job_button
+        for number, one in enumerate((*buttons, self.cancel_button)):
             grid.addWidget(one, number // 2, number % 2)
-        grid.addWidget(self.bar, 3, 0, 1, 2)
+        grid.addWidget(self.bar, 2, 0, 1, 2)
 
     def leave(self) -> None:
         """Stop following the state."""
@@ -106,27 +94,21 @@ class IPRActions(QWidget):
 
         self._session.restore(add)
 
-    def copy_python(self) -> None:
-        """Put a script into the clipboard."""
-        QGuiApplication.clipboard().setText(as_python(self._state))
-        self._state.message = "Copied. " + self._file_hint()
+    def _words(self, door: Callable[[Image, str, str, RestoreOptions], Text]) -> Text:
+        """Give what `door` makes of the layer and what was chosen."""
+        layer, image = self._layer_of(), self._state.image
+        if layer is None or image is None:
+            raise InputError("Choose a layer with its axes first.")
+        options = self._choosing.options()
+        return door(layer, image.axes, self._state.model_name, options)
 
-    def copy_command(self) -> None:
-        """Put a command into the clipboard."""
-        QGuiApplication.clipboard().setText(as_command(self._state))
-        self._state.message = "Copied. " + self._file_hint()
+    def load(self, job: RestoreJob) -> None:
+        """Choose what a job does; the layer stays."""
+        self._session.look_at(self._state.image, job.model)
+        self._choosing.take(job.options)
 
-    def _file_hint(self) -> str:
-        if self._state.choice.use == "slots":
-            return "It reads the files of 'Export the IPR' and 'Save options'."
-        return "Put in the path of your file where none is known."
-
-    def _choose_target(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(
-            self, "Save options", OPTIONS_FILE, "YAML (*.yaml)"
-        )
-        if name:
-            self._try(lambda: self._choosing.save_options(Path(name)))
+    def _say(self, text: str) -> None:
+        self._state.message = text
 
     def _try(self, action: Callable[[], object]) -> None:
         try:
@@ -141,5 +123,5 @@ class IPRActions(QWidget):
         self.bar.setVisible(done is not None)
         self.cancel_button.setEnabled(done is not None)
         self.restore_button.setEnabled(done is None and has_image)
-        self.save_button.setEnabled(has_image)
+        self.job_button.setEnabled(has_image)
         self.whole_button.setEnabled(self._state.ipr is not None)

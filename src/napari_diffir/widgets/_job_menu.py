@@ -21,14 +21,17 @@ class JobButton(CopyButton):
 
     loaded = Signal(RestoreJob)
 
-    def __init__(self, job: Callable[[], RestoreJob]) -> None:
+    def __init__(
+        self, job: Callable[[], RestoreJob], python: Callable[[], str] | None = None
+    ) -> None:
+        """Keep what `job` gives; `python` is the script, if not that of the job."""
         tip = "Keep these choices as a file, a command or a script."
         super().__init__("&Job…", tip)
         self._job = job
         self.add("Load…", self._ask_load)
         self.add("Save…", self._ask_save)
         self.add_copy("Copy as command", lambda: as_command(job()))
-        self.add_copy("Copy as Python", lambda: as_python(job()))
+        self.add_copy("Copy as Python", python or (lambda: as_python(job())))
 
     def load(self, path: Path) -> None:
         """Load a job from a YAML file, such as the one beside every output."""

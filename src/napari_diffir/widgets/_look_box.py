@@ -43,7 +43,9 @@ class LookBox(QGroupBox):
         self.view_box.setToolTip(
             "Side by side shows the middle of the view twice: as it is, and restored."
         )
-        self.divider.setToolTip("Where the swipe view changes from one to the other.")
+        self.divider.setToolTip(
+            "Where the swipe view changes sides; it can be dragged in the image, too."
+        )
         form = QFormLayout(self)
         form.addRow(self.live_check)
         form.addRow("View", self.view_box)

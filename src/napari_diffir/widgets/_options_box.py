@@ -32,6 +32,7 @@ class OptionsBox(QGroupBox):
         self.seed_box, self.scope_box = QSpinBox(), QComboBox()
         self.seed_box.setRange(0, 2**31 - 1)
         self.scope_box.addItem("each plane", "plane")
+        self.scope_box.addItem("each time point", "time")
         self.scope_box.addItem("the whole stack", "stack")
         self.low_box, self.high_box = _percentile_box(1.0), _percentile_box(99.8)
         self.memory_edit.setPlaceholderText("what is free")
@@ -42,7 +43,7 @@ class OptionsBox(QGroupBox):
         )
         self.scope_box.setToolTip(
             "What the model finds out about noise and blur is found out from each "
-            "plane, or once from the whole stack, for all of its planes alike."
+            "plane, once for the planes of a time point, or once for the whole stack."
         )
         self.seed_box.setToolTip("Of the random start; the same seed, the same result.")
         for box, end in ((self.low_box, "dark"), (self.high_box, "bright")):

@@ -37,6 +37,7 @@ class SteerBox(QWidget):
     def _build(self) -> None:
         self.scope_box = narrow(QComboBox())
         self.scope_box.addItem("each plane", "plane")
+        self.scope_box.addItem("each time point", "time")
         self.scope_box.addItem("the whole stack", "stack")
         self.scope_box.addItem("the region now in view", "region")
         self.scope_box.setToolTip(

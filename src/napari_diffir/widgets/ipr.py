@@ -25,6 +25,7 @@ from napari_diffir.widgets._sight_watcher import SightWatcher
 from napari_diffir.widgets._slots_box import SlotsBox
 from napari_diffir.widgets._spread_box import SpreadBox
 from napari_diffir.widgets._steer_box import SteerBox
+from napari_diffir.widgets._swipe_handle import SwipeHandle
 
 if TYPE_CHECKING:
     import napari
@@ -57,6 +58,7 @@ class IPRWidget(Panel):
         self.actions_box = IPRActions(viewer, session, self._layer)
         self._drawing = IPRDrawing(viewer, state, self._layer)
         self._watcher = SightWatcher(viewer)
+        self._handle = SwipeHandle(viewer, state)
 
     def _layer(self) -> Image | None:
         return self.source.layer
@@ -145,6 +147,7 @@ class IPRWidget(Panel):
         parts += (self.look, self.view, self.actions_box, self.source, self._watcher)
         for part in parts:
             part.leave()
+        self._handle.leave()
         self._session.leave()
         if not is_destroyed:
             self._drawing.leave()
