@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
-from napari.qt.threading import GeneratorWorker, create_worker
+from napari.qt.threading import GeneratorWorker
 
 from napari_diffir._scripting import Failure
+from napari_diffir._worker import new_worker
 
 Steps = Callable[[], Generator[Any, None, Any]]
 Take = Callable[[Any], None]
@@ -74,9 +75,7 @@ class LatestLane:
             if number == self._number:
                 take(value)
 
-        self._worker = create_worker(
-            _guarded, steps, _worker_class=_PickyWorker, _start_thread=False
-        )
+        self._worker = new_worker(_guarded, steps, kind=_PickyWorker)
         self._worker.yielded.connect(pass_on)
         self._worker.finished.connect(self._end)
         self._worker.start()

@@ -6,7 +6,6 @@ import functools
 import time
 from typing import TYPE_CHECKING, Any
 
-from diffir_core.errors import InputError
 from diffir_core.stacks.unfinished import Unfinished
 from napari_diffir._filling_layer import FillingLayer
 from napari_diffir._scripting import Failure
@@ -19,47 +18,30 @@ from napari_diffir._stack_steps import (
     TaskMoved,
     stack_steps,
 )
+from napari_diffir._watched_run import WatchedRun
 
 if TYPE_CHECKING:
     import napari
 
-_LISTEN_MILLISECONDS = 200
 
-
-class StackSession:
-    """Owns the worker of one run, for as many widgets as look at it.
-
-    All methods are for the viewer's thread.
-    """
+class StackSession(WatchedRun):
+    """Restores to disk, and lets a layer fill as it does."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.state = StackState()
         self._control, self._pace = StackControl(), PaceMaker()
         self._request: StackRequest | None = None
         self._viewer: napari.Viewer | None = None
         self._looks: dict[str, Any] = {}
         self._filling: FillingLayer | None = None
-        self._worker: Any = None
-        self._timer: Any = None
-        self._failure: Failure | None = None
         self._task, self._limits = -1, (0.0, 1.0)
-        self._watchers = 0
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a worker is still there, if only to write what it has."""
-        return self._worker is not None
-
-    def join(self) -> None:
-        """Count a widget that looks at the run."""
-        self._watchers += 1
 
     def leave(self) -> None:
         """Stop the run when nobody looks any more; what is restored is kept."""
-        self._watchers -= 1
-        if self._watchers <= 0:
+        if self._watchers <= 1:
             self._viewer, self._filling = None, None  # It may be about to close.
-            self.stop()
+        super().leave()
 
     def start(
         self,
@@ -72,27 +54,12 @@ class StackSession:
 
         The plane at `position`, by axis letter, is restored first.
         """
-        from napari.qt.threading import create_worker
-
-        from napari_diffir._worker import QuietWorker
-
-        if self._worker is not None:
-            raise InputError("A stack is being restored; stop it first.")
+        self._refuse_second("A stack is being restored; stop it first.")
         self._request, self._viewer, self._looks = request, viewer, looks or {}
         self._control, self._pace, self._task = StackControl(), PaceMaker(), -1
         self._control.order.look_at(position or {})
-        self._worker = create_worker(
-            stack_steps,
-            request,
-            self._control,
-            _worker_class=QuietWorker,
-            _start_thread=False,
-        )
-        self._worker.returned.connect(self._take_failure)
-        self._worker.finished.connect(self._end)
         self.state.begin(request)
-        self._worker.start()
-        self._listen()
+        self._launch(stack_steps, request, self._control)
 
     def pause(self) -> None:
         """Halt within a tile; what is in memory stays there."""
@@ -114,19 +81,12 @@ class StackSession:
             self.state.message = "Stopping; what is restored is written…"
             self._worker.quit()
 
-    def _listen(self) -> None:
-        from qtpy.QtCore import QTimer
-
-        self._timer = QTimer()
-        self._timer.timeout.connect(self._take_news)
-        self._timer.start(_LISTEN_MILLISECONDS)
-
     def _take_news(self) -> None:
         last: TaskMoved | None = None
         while self._control.news:
             news = self._control.news.popleft()
             if isinstance(news, TaskEnded):
-                self._take_end(news)
+                self._take_task_end(news)
                 last = None
                 continue
             self._show_plane(news)
@@ -167,22 +127,15 @@ class StackSession:
             self._control.order.look_at(self._filling.position)
             self._filling.refresh()
 
-    def _take_end(self, news: TaskEnded) -> None:
+    def _take_task_end(self, news: TaskEnded) -> None:
         self.state.take_end(news)
         if self._filling is not None and not isinstance(news.end, Exception):
             destination = self._place(news.number).destination
             self._filling.settle(destination, self._limits)
 
-    def _take_failure(self, outcome: Failure | None) -> None:
-        self._failure = outcome
-
-    def _end(self) -> None:
-        """Tell how it ended, once the worker is gone and another may begin."""
-        self._timer.stop()
-        self._take_news()
-        failure, self._failure, self._worker = self._failure, None, None
+    def _take_end(self, outcome: Failure | None) -> None:
         self._viewer, self._filling = None, None  # They may be closed at any time.
-        self.state.end(failure.error if failure else None)
+        self.state.end(outcome.error if outcome else None)
 
 
 @functools.cache

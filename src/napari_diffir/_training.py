@@ -6,54 +6,27 @@ import functools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffir_core.errors import InputError
 from napari_diffir._recipes import DeviceName, saved_recipe
 from napari_diffir._run_folder import holds_run
 from napari_diffir._scripting import Failure
 from napari_diffir._training_state import STAGES, TrainingState
-from napari_diffir._training_steps import (
-    Job,
-    Outcome,
-    RunControl,
-    training_steps,
-)
+from napari_diffir._training_steps import Job, Outcome, RunControl, training_steps
+from napari_diffir._watched_run import WatchedRun
 
 if TYPE_CHECKING:
     from diffir_training.recipe import Recipe
 
-_LISTEN_MILLISECONDS = 200
 
-
-class TrainingSession:
-    """Owns the worker of one run, for as many widgets as look at it.
-
-    All methods are for the viewer's thread.
-    """
+class TrainingSession(WatchedRun):
+    """Trains in a folder; whatever ends it, a checkpoint stays."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.state = TrainingState()
         self._control = RunControl()
-        self._worker: Any = None
-        self._timer: Any = None
-        self._outcome: Outcome | None = None
-        self._watchers = 0
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a worker is still there, if only to write its checkpoint."""
-        return self._worker is not None
-
-    def join(self) -> None:
-        """Count a widget that looks at the run."""
-        self._watchers += 1
-
-    def leave(self) -> None:
-        """Stop the run when nobody looks any more; it keeps a checkpoint."""
-        self._watchers -= 1
-        if self._watchers <= 0:
-            self.stop()
 
     def look_at(self, folder: Path) -> None:
         """Show what a folder holds; a run under way stays in view."""
@@ -98,34 +71,12 @@ class TrainingSession:
             self._control.stopped.set()
 
     def _begin(self, job: Job) -> None:
-        from napari.qt.threading import create_worker
-
-        from napari_diffir._worker import QuietWorker
-
-        if self._worker is not None:
-            raise InputError("A training is under way; stop it first.")
+        self._refuse_second("A training is under way; stop it first.")
         self.state.show_past(job.folder)
         self._control = RunControl()
-        self._worker = create_worker(
-            training_steps,
-            job,
-            self._control,
-            _worker_class=QuietWorker,
-            _start_thread=False,
-        )
-        self._worker.returned.connect(self._take_outcome)
-        self._worker.finished.connect(self._end)
         self.state.phase = "running"
         self.state.message = "Preparing the images and the network…"
-        self._worker.start()
-        self._listen()
-
-    def _listen(self) -> None:
-        from qtpy.QtCore import QTimer
-
-        self._timer = QTimer()
-        self._timer.timeout.connect(self._take_news)
-        self._timer.start(_LISTEN_MILLISECONDS)
+        self._launch(training_steps, job, self._control)
 
     def _take_news(self) -> None:
         while self._control.news:
@@ -134,14 +85,7 @@ class TrainingSession:
             if self.state.phase == "running" and not self._control.stopped.is_set():
                 self.state.message = f"{STAGES[progress.stage]}."
 
-    def _take_outcome(self, outcome: Outcome) -> None:
-        self._outcome = outcome
-
-    def _end(self) -> None:
-        """Tell how it ended, once the worker is gone and another may begin."""
-        self._timer.stop()
-        self._take_news()
-        outcome, self._outcome, self._worker = self._outcome, None, None
+    def _take_end(self, outcome: Outcome | None) -> None:
         state = self.state
         state.seconds_left = None
         if isinstance(outcome, Failure):

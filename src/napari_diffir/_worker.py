@@ -1,10 +1,33 @@
-"""A worker of napari for a long run: it closes its generator, and seldom signals."""
+"""Workers of napari that are waited for, and one for long runs."""
 
 from __future__ import annotations
 
+import atexit
+import functools
+from collections.abc import Callable
 from typing import Any
 
-from napari.qt.threading import GeneratorWorker
+from napari.qt.threading import GeneratorWorker, create_worker
+
+
+def new_worker(
+    steps: Callable[..., Any],
+    *arguments: Any,
+    kind: type[GeneratorWorker[Any, Any, Any]] | None = None,
+) -> Any:
+    """Give a worker for a function or a generator, which is not started yet."""
+    _wait_before_python_ends()
+    return create_worker(steps, *arguments, _worker_class=kind, _start_thread=False)
+
+
+@functools.cache
+def _wait_before_python_ends() -> None:
+    """See to it that no thread outlives Python, whose signals would be gone.
+
+    napari waits when its event loop ends; a script that closes the viewer without one
+    would be aborted, by PyQt6 at once.
+    """
+    atexit.register(GeneratorWorker.await_workers)
 
 
 class QuietWorker(GeneratorWorker[Any, Any, Any]):  # type: ignore[misc]

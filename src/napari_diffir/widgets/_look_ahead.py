@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari.qt.threading import create_worker
 from psygnal import Signal
 from qtpy.QtCore import QObject, QTimer
 
 from napari_diffir._outlook import Outlook, look_ahead
 from napari_diffir._stack_steps import StackRequest
+from napari_diffir._worker import new_worker
 
 _WAIT_MILLISECONDS = 600
 
@@ -45,7 +45,7 @@ class LookAhead(QObject):
         if self._worker is not None or self._wanted is None:
             return  # The one under way begins the next.
         request = self._wanted
-        self._worker = create_worker(look_ahead, request, _start_thread=False)
+        self._worker = new_worker(look_ahead, request)
         self._worker.returned.connect(lambda found: self._take(request, found))
         self._worker.finished.connect(self._end)
         self._worker.start()

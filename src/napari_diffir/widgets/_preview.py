@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from napari.qt.threading import create_worker
 from numpy.typing import NDArray
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -14,6 +13,7 @@ from diffir_core.errors import InputError
 from napari_diffir._crops import Crops
 from napari_diffir._scripting import Failure
 from napari_diffir._training_images import TrainingImages, crops_or_failure
+from napari_diffir._worker import new_worker
 from napari_diffir.widgets._parts import Picture, small_label
 
 _PICTURE_PIXELS = 150
@@ -44,7 +44,7 @@ class Preview(QWidget):
             self._show_hint(str(error))
             return
         request = self._requests
-        worker = create_worker(crops_or_failure, images, _start_thread=False)
+        worker = new_worker(crops_or_failure, images)
         worker.returned.connect(lambda crops: self._take(crops, request))
         worker.start()
 

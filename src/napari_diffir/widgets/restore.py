@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from napari.qt.threading import GeneratorWorker, create_worker
+from napari.qt.threading import GeneratorWorker
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
@@ -19,6 +19,7 @@ from napari_diffir._layer_text import layer_command, layer_python
 from napari_diffir._layers import full_resolution
 from napari_diffir._pyside import spare_references
 from napari_diffir._scripting import Failure, restored_layer, steps_or_failure
+from napari_diffir._worker import new_worker
 from napari_diffir.widgets._copy_menu import CopyButton
 from napari_diffir.widgets._parts import button, small_label
 from napari_diffir.widgets._restore_form import RestoreForm
@@ -100,13 +101,12 @@ class RestoreWidget(QWidget):
         except DiffIRError as error:
             self._show_failure(error)
             return
-        worker = create_worker(
+        worker = new_worker(
             steps_or_failure,
             full_resolution(layer),
             self.form.axes,
             self.form.model,
             options,
-            _start_thread=False,
         )
         worker.yielded.connect(self._show_progress)
         worker.returned.connect(lambda result: self._take_result(layer, result))
