@@ -16,7 +16,6 @@ from diffir_training.recipe import Recipe
 
 from diffir_core import load_model, save_model
 from diffir_core.card import ModelCard
-from diffir_core.nn import DiffIRS2
 
 MODELS = Path(__file__).parent.parent / "diffir_core" / "models"
 
@@ -29,14 +28,18 @@ def main() -> None:
     parser.add_argument("--figures", type=Path)
     options = parser.parse_args()
     recipe = Recipe.from_yaml(options.recipe)
-    weights = load_model(options.run / "stage2.safetensors").restorer.state_dict()
-    network = DiffIRS2(recipe.model)
-    network.load_state_dict(weights)
+    trained = load_model(options.run / "stage2.safetensors")
     card = recipe.card or ModelCard(name=recipe.name)
     if options.figures:
         card = card.replace(figures=_figures(options.figures, recipe.name))
     path = MODELS / f"{recipe.name}.safetensors"
-    save_model(path, network, card=card, dtype="float16")
+    save_model(
+        path,
+        trained.restorer,
+        card=card,
+        statistics=trained.statistics,
+        dtype="float16",
+    )
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
@@ -46,7 +49,7 @@ def _figures(path: Path, name: str) -> dict[str, float]:
     for title, rows in json.loads(path.read_text()).items():
         for method in ("noisy", name):
             for metric, digits in (("psnr", 100), ("ssim", 1000)):
-                mean = sum(row[f"{method} {metric}"] for row in rows) / len(rows)
+                mean = sum(row["scores"][method][metric] for row in rows) / len(rows)
                 figures[f"{title}, {method}, {metric}"] = int(mean * digits) / digits
     return figures
 

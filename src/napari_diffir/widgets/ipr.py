@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
+from napari_diffir._ipr_layers import is_drawn
 from napari_diffir._ipr_session import current_session
 from napari_diffir._ipr_sight import sight_of, world_point
 from napari_diffir._layers import full_resolution
 from napari_diffir._pyside import spare_references
 from napari_diffir.widgets._ipr_actions import IPRActions
 from napari_diffir.widgets._ipr_drawing import IPRDrawing
-from napari_diffir.widgets._ipr_source import IPRSource
 from napari_diffir.widgets._ipr_view import IPRView
+from napari_diffir.widgets._layer_source import LayerSource
 from napari_diffir.widgets._look_box import LookBox
 from napari_diffir.widgets._panel import Panel
 from napari_diffir.widgets._parts import small_label
@@ -51,7 +52,7 @@ class IPRWidget(Panel):
 
     def _build_parts(self) -> None:
         viewer, session, state = self._viewer, self._session, self.state
-        self.source, self.view = IPRSource(viewer), IPRView(state)
+        self.source, self.view = _source(viewer), IPRView(state)
         self.steer, self.slots = SteerBox(session), SlotsBox(session)
         self.planes, self.spread = PlanesBox(session), SpreadBox(session)
         self.look, self.status = LookBox(session), small_label()
@@ -151,6 +152,10 @@ class IPRWidget(Panel):
         self._session.leave()
         if not is_destroyed:
             self._drawing.leave()
+
+
+def _source(viewer: napari.Viewer) -> LayerSource:
+    return LayerSource(viewer, lambda layer: not is_drawn(layer))
 
 
 def _padded(part: QWidget) -> QWidget:

@@ -94,7 +94,7 @@ class RestoreWidget(QWidget):
     def start(self) -> None:
         """Begin to restore the chosen layer."""
         layer = self.form.layer
-        if layer is None or self._worker is not None or not self.form.check_axes():
+        if layer is None or self._worker is not None or not self.form.is_complete:
             return
         try:
             options = self.form.options

@@ -1,17 +1,17 @@
-"""Which layer the IPR controls look at, and through which model."""
+"""Which layer is to be restored, along which axes, by which model."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from psygnal import Signal
-from qtpy.QtWidgets import QFormLayout, QLineEdit, QWidget
+from qtpy.QtWidgets import QFormLayout, QLineEdit, QVBoxLayout, QWidget
 
 from diffir_core.errors import DiffIRError
 from diffir_core.stacks.axes import check_axes
-from napari_diffir._ipr_layers import is_drawn
 from napari_diffir._ipr_sight import image_of
 from napari_diffir._layers import axes_of, full_resolution
 from napari_diffir.widgets._layer_box import LayerBox
@@ -23,24 +23,32 @@ if TYPE_CHECKING:
 
     from napari_diffir._ipr_state import ImageChoice
 
+Filter = Callable[[Image], bool]
 
-class IPRSource(QWidget):
+
+class LayerSource(QWidget):
     """The choice of a layer, its axes and a model; `changed` tells of all three."""
 
     changed = Signal()
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    def __init__(
+        self,
+        viewer: napari.Viewer,
+        is_offered: Filter = lambda _: True,
+    ) -> None:
         super().__init__()
-        self.layer_box = LayerBox(viewer, lambda layer: not is_drawn(layer))
-        self.model_box = ModelBox()
-        self.axes_edit, self.hint = QLineEdit(), small_label()
+        self.layer_box, self.model_box = LayerBox(viewer, is_offered), ModelBox()
+        self.axes_edit, self.axes_hint = QLineEdit(), small_label()
         self.axes_edit.setToolTip(AXES_TIP)
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
+        self.layer_box.setToolTip("The image to restore; it is not changed.")
+        form = QFormLayout()
         form.addRow("Layer", self.layer_box)
         form.addRow("Axes", self.axes_edit)
-        form.addRow(self.hint)
+        form.addRow("", self.axes_hint)
         form.addRow("Model", self.model_box)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.addLayout(form)
         self._take_layer()
         self._connect()
 
@@ -110,6 +118,6 @@ class IPRSource(QWidget):
         layer, hint = self.layer, self.problem
         if layer is not None and not hint and axes_of(layer) == (self.axes, True):
             hint = "The axes are guessed: those of the layer have no names."
-        self.hint.setText(hint)
-        self.hint.setVisible(bool(hint))
+        self.axes_hint.setText(hint)
+        self.axes_hint.setVisible(bool(hint))
         self.changed.emit()
