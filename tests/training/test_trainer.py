@@ -105,7 +105,10 @@ def test_the_log_rms_weighs_all_noise_levels_alike() -> None:
     target = torch.rand(2, 1, 8, 8)
     error = torch.randn(2, 1, 8, 8) * torch.tensor([0.3, 0.03])[:, None, None, None]
     estimate = (target + error).requires_grad_(True)
-    pixel_log_rms(estimate, target).backward()
+    loss = pixel_log_rms(estimate, target)
+    assert 0 < loss < 0.2
+    assert pixel_log_rms(target, target) == 0
+    loss.backward()
     slopes = (estimate.grad * error).sum(dim=(1, 2, 3))  # By shrinking the error.
     torch.testing.assert_close(slopes, torch.full((2,), 0.015), rtol=5e-3, atol=0)
 

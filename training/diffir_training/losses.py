@@ -17,7 +17,7 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 _KL_TEMPERATURE = 0.15
 _LOG_RMS_WEIGHT = 0.03
 _LEAST_MEAN_SQUARE = 1e-6
-"""As a floor of 0.001 of the range: nobody sees less, and a logarithm needs one."""
+"""The square of 0.001 of the range: nobody sees less, and a logarithm needs a floor."""
 
 
 def pixel_l1(prediction: Tensor, target: Tensor) -> Tensor:
@@ -32,10 +32,10 @@ def pixel_log_rms(prediction: Tensor, target: Tensor) -> Tensor:
     and squares of mixed noise levels are ruled by the worst of them. The squares make
     the restored pixel the mean of what it may be, not its median. The weight makes the
     gradient that of the rms itself where that is 0.03, a usual error: what is added,
-    such as the distance of the IPRs, counts as it does beside L1.
+    such as the distance of the IPRs, counts as it does beside L1. It is 0 at best.
     """
     squares = (prediction - target).square().mean(dim=(1, 2, 3))
-    return _LOG_RMS_WEIGHT * 0.5 * (squares + _LEAST_MEAN_SQUARE).log().mean()
+    return _LOG_RMS_WEIGHT * 0.5 * (squares / _LEAST_MEAN_SQUARE).log1p().mean()
 
 
 def masked_l1(
