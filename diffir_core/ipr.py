@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from diffir_core.errors import InputError
 
 _FORMAT = "diffir-ipr/1"
+UNLIKE = 2.0
+"""A distance above which an image is called unlike the training images."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,6 @@ Vector = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 
 PREFIX = "statistics."
-UNLIKE = 2.0
-"""A distance above which an image is called unlike the training images."""
 _SHRINKAGE = 0.02
 
 

@@ -1,6 +1,7 @@
 """Put the weights of a training run into the package, with their card.
 
-    python tools/ship_model.py training/recipes/fluo-denoise.yaml runs/fluo-denoise
+    python tools/ship_model.py training/recipes/shipped/fluo-denoise-4.yaml \
+        runs/fluo-denoise-4
 
 Weights are rounded to float16. With `--figures FILE` (the JSON of
 `benchmarks/quality.py`), the measured quality goes into the card.
@@ -31,8 +32,8 @@ def main() -> None:
     trained = load_model(options.run / "stage2.safetensors")
     card = recipe.card or ModelCard(name=recipe.name)
     if options.figures:
-        card = card.replace(figures=_figures(options.figures, recipe.name))
-    path = MODELS / f"{recipe.name}.safetensors"
+        card = card.replace(figures=_figures(options.figures, card.name))
+    path = MODELS / f"{card.name}.safetensors"
     save_model(
         path,
         trained.restorer,

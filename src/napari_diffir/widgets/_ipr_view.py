@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from diffir_core.ipr import UNLIKE
 from napari_diffir.widgets._parts import small_label
 from napari_diffir.widgets._vector_plot import VectorPlot
 
 if TYPE_CHECKING:
     from napari_diffir._ipr_state import IPRState
 
-_UNLIKE = 3.0
 _NOTHING = "IPR: 256 numbers that say how to restore the image"
 
 
@@ -48,6 +48,6 @@ class IPRView(QWidget):
         if ipr.chain is not None:
             words += f", {len(ipr.chain)} steps from seed {ipr.seed}"
         if distance is not None:
-            unlike = " (unlike the training images)" if distance > _UNLIKE else ""
+            unlike = " (unlike the training images)" if distance > UNLIKE else ""
             words += f"; distance {distance:.1f}{unlike}"
         self.caption.setText(words)
