@@ -53,8 +53,9 @@ class Journal:
         header = facts[0].get("header") if facts else None
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise InputError(
-                f"The journal {path} is damaged at its beginning, so that the run "
-                "cannot be resumed; pass --overwrite to start anew."
+                f"The journal {path} is damaged at its beginning, or one of another "
+                "version, so that the run cannot be resumed; pass --overwrite to start "
+                "anew."
             )
         journal = cls(path, header)
         for fact in facts[1:]:
