@@ -19,11 +19,11 @@ from diffir_core.stacks.preparing import (
     by_channel,
     check_dtype,
     fit_mappings,
+    group_of,
     inside,
     read_plane,
     restorer_of_images,
     sampled_planes,
-    time_of,
 )
 from diffir_core.stacks.source import ArraySource
 
@@ -88,10 +88,8 @@ class PlaneIPRs:
 
     def _sharing(self, plane: PlaneIndex, options: RestoreOptions) -> list[PlaneIndex]:
         """Give the planes that are restored under the same IPR as this one."""
-        fellows = self.fellows(plane)
-        if options.ipr_scope != "time":
-            return fellows
-        return [other for other in fellows if time_of(other) == time_of(plane)]
+        group = group_of(plane, options)
+        return [other for other in self.planes if group_of(other, options) == group]
 
     def known_ipr(self, plane: PlaneIndex, options: RestoreOptions) -> IPR | None:
         """Give the IPR if no pixel must be looked at for it."""

@@ -82,8 +82,11 @@ def shared_by_group(
     options = restorer.options
     if options.ipr is None and options.ipr_scope == "plane":
         return {(channel, None): Shared() for channel in mappings}
+    groups: dict[Group, list[PlaneIndex]] = {}
+    for plane in planes:
+        groups.setdefault(group_of(plane, options), []).append(plane)
     found = {}
-    for group, members in _groups(planes, options).items():
+    for group, members in groups.items():
         mapping = mappings[group[0]]
         ipr = options.ipr or stack_ipr(source, members, restorer, mapping)
         attention = None
@@ -93,21 +96,17 @@ def shared_by_group(
     return found
 
 
-def _groups(
-    planes: list[PlaneIndex], options: RestoreOptions
-) -> dict[Group, list[PlaneIndex]]:
-    """Sort planes by the IPR that they are restored under."""
-    by_time = options.ipr is None and options.ipr_scope == "time"
-    groups: dict[Group, list[PlaneIndex]] = {}
-    for plane in planes:
-        time = time_of(plane) if by_time else None
-        if by_time and time is None:
-            raise InputError(
-                f"ipr_scope 'time' needs an axis T, and the axes are {plane.axes}; "
-                "choose 'stack' or 'plane', or name the axes."
-            )
-        groups.setdefault((plane.channel, time), []).append(plane)
-    return groups
+def group_of(plane: PlaneIndex, options: RestoreOptions) -> Group:
+    """Give the group whose planes are restored under one IPR, if they share any."""
+    if options.ipr is not None or options.ipr_scope != "time":
+        return plane.channel, None
+    time = time_of(plane)
+    if time is None:
+        raise InputError(
+            f"ipr_scope 'time' needs an axis T, and the axes are {plane.axes}; "
+            "choose 'stack' or 'plane', or name the axes."
+        )
+    return plane.channel, time
 
 
 def stack_ipr(

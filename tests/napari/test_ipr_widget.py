@@ -485,6 +485,7 @@ def test_the_divider_is_dragged_on_the_canvas(
     qtbot.wait(200)
     viewer.reset_view()
     widget = open_widget(viewer, tiny_model)
+    open_widget(viewer, tiny_model)  # A second one must not keep the mouse.
     widget.state.view = "swipe"
     widget.look.live_check.click()
     wait_for_exact(qtbot, widget)

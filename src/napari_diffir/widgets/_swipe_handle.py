@@ -31,9 +31,10 @@ class SwipeHandle:
         self._viewer.mouse_move_callbacks.remove(self._hover)
 
     def _drag(self, viewer: napari.Viewer, event: Any) -> Generator[None, None, None]:
-        if not self._is_at_divider(event):
-            return
-        pans, viewer.scene.camera.mouse_pan = viewer.scene.camera.mouse_pan, False
+        camera = viewer.scene.camera
+        if not camera.mouse_pan or not self._is_at_divider(event):
+            return  # Another widget's handle, or a tool, has the mouse.
+        camera.mouse_pan = False
         try:
             yield
             while event.type == "mouse_move":
@@ -43,7 +44,7 @@ class SwipeHandle:
                 event.handled = True
                 yield
         finally:
-            viewer.scene.camera.mouse_pan = pans
+            camera.mouse_pan = True
 
     def _hover(self, viewer: napari.Viewer, event: Any) -> None:
         """Show by the cursor that the divider can be taken."""
