@@ -37,11 +37,9 @@ class StackSession(WatchedRun):
         self._filling: FillingLayer | None = None
         self._task, self._limits = -1, (0.0, 1.0)
 
-    def leave(self) -> None:
-        """Stop the run when nobody looks any more; what is restored is kept."""
-        if self._watchers <= 1:
-            self._viewer, self._filling = None, None  # It may be about to close.
-        super().leave()
+    def _be_left(self) -> None:
+        self._viewer, self._filling = None, None  # It may be about to close.
+        super()._be_left()
 
     def start(
         self,

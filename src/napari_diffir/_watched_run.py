@@ -36,7 +36,11 @@ class WatchedRun(ABC):
         """Stop the run when nobody looks any more; what is done is kept."""
         self._watchers -= 1
         if self._watchers <= 0:
-            self.stop()
+            self._be_left()
+
+    def _be_left(self) -> None:
+        """Go on without a watcher: stop."""
+        self.stop()
 
     @abstractmethod
     def stop(self) -> None:
