@@ -59,6 +59,26 @@ def test_only_correlated_read_noise_correlates_neighbours(
     assert low < lag_one < high
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.12, 0.4])
+def test_a_scan_correlates_all_noise_along_x_alone(correlation: float) -> None:
+    cam = camera(gain=20.0, scan_correlation=correlation)
+    counts = cam.expose(np.full((512, 512), 0.5, np.float32), np.random.default_rng(8))
+    noise = counts - counts.mean()
+    along_x = (noise[:, 1:] * noise[:, :-1]).mean() / noise.var()
+    along_y = (noise[1:] * noise[:-1]).mean() / noise.var()
+    assert along_x == pytest.approx(correlation, abs=0.01)
+    assert along_y == pytest.approx(0, abs=0.01)
+    assert noise.std() == pytest.approx(cam.noise_std(0.5), rel=0.01)
+
+
+def test_scans_come_as_often_as_asked() -> None:
+    generator = np.random.default_rng(9)
+    ranges = CameraNoise(scan_fraction=0.3, scan_correlation=(0.05, 0.15))
+    drawn = [draw_camera(ranges, generator).scan_correlation for _ in range(1000)]
+    assert np.mean([value > 0 for value in drawn]) == pytest.approx(0.3, abs=0.05)
+    assert all(value == 0 or 0.05 <= value <= 0.15 for value in drawn)
+
+
 def test_counts_are_integers_within_the_bits_and_hot_pixels_stand_out() -> None:
     cam = camera(hot_pixels=3, full_scale=4095)
     counts = cam.expose(np.zeros((64, 64), np.float32), np.random.default_rng(4))

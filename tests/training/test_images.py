@@ -36,6 +36,7 @@ from diffir_core.errors import InputError
 
 STACK = np.random.default_rng(0).integers(0, 60_000, (3, 40, 52)).astype(np.uint16)
 GRAY = dict(photometric="minisblack")
+PLAIN = dict(mixed_fraction=0, gamma_fraction=0, dimmed_fraction=0)
 Writer = Callable[[Path, NDArray[Any]], None]
 
 
@@ -282,6 +283,48 @@ def test_empty_background_does_not_dominate(tmp_path: Path) -> None:
         )
     assert shares[0] < 0.1
     assert shares[1] > 0.4
+
+
+@pytest.mark.parametrize("structure", ["leaves", "filaments", "puncta", "cells"])
+def test_drawn_images_are_as_varied_as_real_ones_and_the_same_again(
+    structure: str, tmp_path: Path
+) -> None:
+    source = dict(structure=structure, images=3, size=128)
+    images = CleanImages.parse(dict(sources=[source]))
+    planes, again = (open_clean(images, tmp_path)[0][1] for _ in range(2))
+    whole = slice(0, 128)
+    drawn = [plane.read(whole, whole) for plane in planes]
+    assert [image.shape for image in drawn] == [(1, 128, 128)] * 3
+    for image, plane in zip(drawn, again, strict=True):
+        assert np.array_equal(image, plane.read(whole, whole))
+        assert 0 <= image.min() < 0.05
+        assert 0.9 < image.max() <= 3
+        assert image.std() > 0.02
+    similarity = np.corrcoef([image.ravel() for image in drawn])
+    assert np.abs(similarity[np.triu_indices(3, 1)]).max() < 0.6
+    assert len({plane.file for plane in planes}) == 3
+
+
+def test_a_source_is_files_or_drawn() -> None:
+    with pytest.raises(InputError, match="structure"):
+        CleanImages.parse(dict(sources=[dict(structure="clouds")]))
+    with pytest.raises(InputError, match="pattern"):
+        CleanImages.parse(dict(sources=[dict(structure="cells", pattern="*.tif")]))
+    with pytest.raises(InputError, match="downscale"):
+        CleanImages.parse(dict(sources=[dict(pattern="a", downscale=(2, 1))]))
+
+
+def test_factors_below_one_enlarge(tmp_path: Path) -> None:
+    _write(tmp_path / "a.tif", (np.indices((64, 64)).sum(0) % 2 * 200).astype(np.uint8))
+    steps = []
+    for factor in (1.0, 0.25):
+        source = dict(pattern="a.tif", downscale=(factor, factor))
+        images = CleanImages.parse(dict(sources=[source], variety=PLAIN))
+        data = open_data(images, tmp_path, CameraNoise(), channels=1, largest_patch=32,
+                         held_back=None, seed=0)  # fmt: skip
+        clean = data.training.batch(0, 32, [0]).clean
+        steps.append(float(clean.diff(dim=-1).abs().mean()))
+    assert steps[1] < 0.5 * steps[0]
 
 
 def test_a_batch_depends_on_its_number_alone(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from diffir_core.errors import InputError
 from diffir_training.batches import Batch, BatchSource
 from diffir_training.degradations import Degradation, Degraded
+from diffir_training.degradations.base import log_uniform
 from diffir_training.images import (
     CleanImages,
     CleanPlane,
@@ -189,9 +190,9 @@ def _stacked(pairs: Sequence[Degraded]) -> Batch:
 def _shrunk_from(
     spot: Spot[CleanPlane], size: int, generator: np.random.Generator
 ) -> int:
-    """Draw the side of the window that is shrunk to a patch of `size` pixels."""
+    """Draw the side of the window that is rescaled to a patch of `size` pixels."""
     shortest = min(spot.source.shape[1:])
-    factor = generator.uniform(*spot.source.downscale)
+    factor = log_uniform(spot.source.downscale, generator)
     return min(round(size * factor), shortest)
 
 

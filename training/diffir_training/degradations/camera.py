@@ -39,6 +39,11 @@ class CameraNoise(DegradationBase):
     """Standard deviation of the read noise, in photons."""
     correlated_fraction: float = Field(0.15, ge=0, le=1)
     """How often the read noise is correlated between neighbours, as in some sCMOS."""
+    scan_fraction: float = Field(0.0, ge=0, le=1)
+    """How often all noise is correlated along X, as where a point detector is slower
+    than the scan of a confocal microscope."""
+    scan_correlation: tuple[float, float] = (0.0, 0.15)
+    """That correlation, of a pixel's noise with the next one's; at most 0.7."""
     hot_pixel_fraction: float = Field(0.15, ge=0, le=1)
     """How often a patch has a few hot pixels."""
     bits: tuple[Literal[8, 12, 16], ...] = (8, 8, 12, 16)
@@ -67,6 +72,7 @@ class Camera:
     gain: float
     offset: float
     full_scale: int
+    scan_correlation: float = 0.0
 
     def expected(self, clean: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the mean counts of a clean image: what restoration aims at."""
@@ -83,7 +89,8 @@ class Camera:
         read = self.read_noise * unit_noise(
             clean.shape, self.correlation_pixels, generator
         )
-        counts = self.gain * (photons + read) + self.offset
+        noise = smeared(photons - self.photons * light + read, self.scan_correlation)
+        counts = self.gain * (self.photons * light + noise) + self.offset
         for _ in range(self.hot_pixels):
             row, column = (generator.integers(0, size) for size in clean.shape)
             counts[row, column] += generator.uniform(0.3, 1.0) * self.full_scale
@@ -111,6 +118,18 @@ def unit_noise(
     return noise
 
 
+def smeared(noise: NDArray[np.float64], correlation: float) -> NDArray[np.float64]:
+    """Correlate white noise (y, x) along X with the next pixel, at the same variance.
+
+    The kernel ``(c, 1, c)`` correlates neighbours by ``r = 2 c / (1 + 2 c^2)``.
+    """
+    if correlation == 0:
+        return noise
+    side = (1 - np.sqrt(1 - 2 * correlation**2)) / (2 * correlation)
+    kernel = np.array([side, 1.0, side]) / np.sqrt(1 + 2 * side**2)
+    return ndimage.correlate1d(noise, kernel, axis=1, mode="wrap")
+
+
 def draw_camera(ranges: CameraNoise, generator: np.random.Generator) -> Camera:
     """Draw one camera from the ranges."""
     photons = log_uniform(ranges.photons, generator)
@@ -120,6 +139,7 @@ def draw_camera(ranges: CameraNoise, generator: np.random.Generator) -> Camera:
     gain = draw_gain(photons * (1 + background), bits, generator)
     correlated = generator.random() < ranges.correlated_fraction
     hot = generator.random() < ranges.hot_pixel_fraction
+    scanned = ranges.scan_fraction > 0 and generator.random() < ranges.scan_fraction
     return Camera(
         photons=photons,
         background=background,
@@ -129,6 +149,7 @@ def draw_camera(ranges: CameraNoise, generator: np.random.Generator) -> Camera:
         gain=gain,
         offset=generator.uniform(*ranges.black_level) * full_scale,
         full_scale=full_scale,
+        scan_correlation=generator.uniform(*ranges.scan_correlation) if scanned else 0,
     )
 
 

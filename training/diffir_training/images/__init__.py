@@ -8,6 +8,7 @@ from diffir_training.images.checks import check_channels, check_fits
 from diffir_training.images.configs import (
     CleanImages,
     CleanSource,
+    DrawnSource,
     PairedImages,
     RepeatedFrames,
     TrainingImages,
@@ -41,6 +42,7 @@ __all__ = [
     "CleanImages",
     "CleanPlane",
     "CleanSource",
+    "DrawnSource",
     "FileCache",
     "Foreground",
     "ForegroundSampler",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
 
 from diffir_core._base import FrozenConfig
 from diffir_training.images.checks import check_stars
@@ -31,26 +32,60 @@ class _Images(FrozenConfig):
         return self.intensity != "range" or self.foreground_fraction > 0
 
 
-class CleanSource(FrozenConfig):
+Structure = Literal["leaves", "filaments", "puncta", "cells"]
+"""What can be drawn; see `diffir_training.images.drawing`."""
+
+
+class _Source(FrozenConfig):
     """Clean images of one kind."""
 
-    pattern: str
-    """Files, as a pattern below the data folder, such as ``clean/bbbc039/*.tif``."""
-    axes: str | None = None
-    """Axes of the files, such as ``ZYX``; by default as they say."""
     weight: float = Field(1.0, gt=0)
     """How often this source is drawn from, against the others."""
-    downscale: tuple[Annotated[float, Field(ge=1)], Annotated[float, Field(ge=1)]] = (
-        1.0,
-        2.0,
-    )
-    """Range of the random shrinking that hides the image's own noise and blur."""
+    downscale: tuple[PositiveFloat, PositiveFloat] = (1.0, 2.0)
+    """Range of the random shrinking that hides the image's own noise and blur; factors
+    below 1 enlarge, as a microscope with smaller pixels does. All factors of a range
+    come as often on a logarithmic scale."""
 
     @model_validator(mode="after")
     def _range_in_order(self) -> Self:
         if self.downscale[0] > self.downscale[1]:
             raise ValueError("downscale must be a range from small to large")
         return self
+
+
+class CleanSource(_Source):
+    """Clean images in files."""
+
+    pattern: str
+    """Files, as a pattern below the data folder, such as ``clean/bbbc039/*.tif``."""
+    axes: str | None = None
+    """Axes of the files, such as ``ZYX``; by default as they say."""
+
+
+class DrawnSource(_Source):
+    """Clean images that are drawn at random when training begins."""
+
+    structure: Structure
+    """What to draw."""
+    images: int = Field(32, ge=1)
+    """How many different ones."""
+    size: int = Field(512, ge=64)
+    """Height and width of each, in pixels."""
+    seed: int = Field(0, ge=0)
+    """The same seed draws the same images."""
+
+
+Source = Annotated[
+    Annotated[CleanSource, Tag("files")] | Annotated[DrawnSource, Tag("drawn")],
+    Discriminator(lambda value: "drawn" if _is_drawn(value) else "files"),
+]
+"""Either of the two, told apart by having a structure."""
+
+
+def _is_drawn(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return "structure" in value
+    return isinstance(value, DrawnSource)
 
 
 class Variety(FrozenConfig):
@@ -68,7 +103,7 @@ class CleanImages(_Images):
     """Clean images; what spoils them is the recipe's `noise`."""
 
     kind: Literal["clean"] = "clean"
-    sources: tuple[CleanSource, ...] = Field(min_length=1)
+    sources: tuple[Source, ...] = Field(min_length=1)
     variety: Variety = Variety()
 
 

@@ -23,11 +23,13 @@ from diffir_training.images.checks import check_same_positions, check_same_size
 from diffir_training.images.configs import (
     CleanImages,
     CleanSource,
+    DrawnSource,
     IntensityKind,
     PairedImages,
     RepeatedFrames,
 )
-from diffir_training.images.planes import ImagePlane, file_planes
+from diffir_training.images.drawing import drawn_image
+from diffir_training.images.planes import ImagePlane, array_planes, file_planes
 from diffir_training.images.survey import Foreground, survey_planes, unseen_survey
 
 Float32 = NDArray[np.float32]
@@ -145,11 +147,16 @@ def open_clean(
 
 
 def _clean_planes(
-    source: CleanSource, config: CleanImages, folder: Path, cache: FileCache
+    source: CleanSource | DrawnSource,
+    config: CleanImages,
+    folder: Path,
+    cache: FileCache,
 ) -> list[CleanPlane]:
-    planes: list[ImagePlane] = []
-    for found in matching_images(folder, source.pattern):
-        planes += file_planes(found.path, source.axes, cache)
+    planes = (
+        _drawn_planes(source)
+        if isinstance(source, DrawnSource)
+        else _planes_in_files(source, folder, cache)
+    )
     surveys = (
         survey_planes(planes, config.intensity)
         if config.is_looked_at
@@ -164,6 +171,24 @@ def _clean_planes(
         )
         for plane, survey in zip(planes, surveys, strict=True)
     ]
+
+
+def _planes_in_files(
+    source: CleanSource, folder: Path, cache: FileCache
+) -> list[ImagePlane]:
+    planes: list[ImagePlane] = []
+    for found in matching_images(folder, source.pattern):
+        planes += file_planes(found.path, source.axes, cache)
+    return planes
+
+
+def _drawn_planes(source: DrawnSource) -> list[ImagePlane]:
+    planes: list[ImagePlane] = []
+    for i in range(source.images):
+        image = drawn_image(source.structure, source.size, (source.seed, i))
+        name = f"drawn {source.structure} {i}"
+        planes += array_planes(image.astype(np.float32), name=name)
+    return planes
 
 
 def open_pairs(config: PairedImages | RepeatedFrames, folder: Path) -> list[PairSource]:
