@@ -127,7 +127,7 @@ def smeared(noise: NDArray[np.float64], correlation: float) -> NDArray[np.float6
         return noise
     side = (1 - np.sqrt(1 - 2 * correlation**2)) / (2 * correlation)
     kernel = np.array([side, 1.0, side]) / np.sqrt(1 + 2 * side**2)
-    return ndimage.correlate1d(noise, kernel, axis=1, mode="wrap")
+    return np.asarray(ndimage.correlate1d(noise, kernel, axis=1, mode="wrap"))
 
 
 def draw_camera(ranges: CameraNoise, generator: np.random.Generator) -> Camera:

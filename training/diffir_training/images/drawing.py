@@ -27,7 +27,7 @@ def drawn_image(structure: Structure, size: int, seed: tuple[int, ...]) -> Image
     """Draw an image (size, size), from 0 at its darkest; the same for the same seed."""
     generator = np.random.default_rng(seed)
     image = _DRAWN[structure](size, generator)
-    return image - image.min()
+    return np.asarray(image - image.min())
 
 
 def leaves(size: int, generator: np.random.Generator) -> Image:
@@ -42,7 +42,7 @@ def leaves(size: int, generator: np.random.Generator) -> Image:
         _cover(image, radius, generator.random() ** 2, generator)
     grain = texture(size, generator.uniform(0.6, 1.6), generator)
     image *= np.exp(generator.uniform(0, 0.35) * grain)
-    return ndimage.gaussian_filter(image, generator.uniform(0.4, 1.0))
+    return _blurred(image, generator.uniform(0.4, 1.0))
 
 
 def _cover(
@@ -83,8 +83,8 @@ def puncta(size: int, generator: np.random.Generator) -> Image:
     count = int(np.exp(generator.uniform(np.log(100), np.log(8000))))
     density = np.exp(2 * texture(size, 2.0, generator)).ravel()
     chosen = generator.choice(density.size, count, p=density / density.sum())
-    places = np.stack(np.unravel_index(chosen, (size, size)), -1)[:, None]
-    places = places + generator.random(places.shape)
+    corners = np.stack(np.unravel_index(chosen, (size, size)), -1)[:, None]
+    places = corners + generator.random(corners.shape)
     light = generator.lognormal(0, 0.8, (count, 1))
     return _with_haze(_of_widths(places, light, size, generator), generator)
 
@@ -93,7 +93,7 @@ def cells(size: int, generator: np.random.Generator) -> Image:
     """Draw cells that touch: bright walls, grainy insides of unequal brightness."""
     count = int(np.exp(generator.uniform(np.log(15), np.log(600))))
     wobble = generator.uniform(0, 0.25) * size / np.sqrt(count)
-    grid = np.stack(np.mgrid[:size, :size], -1).astype(float)
+    grid = np.moveaxis(np.indices((size, size), np.float64), 0, -1)
     for axis in range(2):
         grid[..., axis] += wobble * texture(size, 1.6, generator)
     distances, owners = cKDTree(generator.uniform(0, size, (count, 2))).query(grid, 2)
@@ -102,7 +102,7 @@ def cells(size: int, generator: np.random.Generator) -> Image:
     inside = generator.random(count)[owners[..., 0]] ** 2
     inside *= np.exp(0.5 * texture(size, generator.uniform(0.6, 1.6), generator))
     image = walls + generator.uniform(0, 1.5) * inside
-    return ndimage.gaussian_filter(image, generator.uniform(0.4, 1.0))
+    return _blurred(image, generator.uniform(0.4, 1.0))
 
 
 def texture(size: int, exponent: float, generator: np.random.Generator) -> Image:
@@ -122,22 +122,25 @@ def _of_widths(
     width = generator.integers(len(_WIDTHS_PIXELS), size=len(places))
     for i, deviation in enumerate(_WIDTHS_PIXELS):
         points = _points(places[width == i], light[width == i], size)
-        image += ndimage.gaussian_filter(points, deviation)
+        image += _blurred(points, deviation)
     return image
 
 
 def _points(places: Image, light: Image, size: int) -> Image:
     """Collect light in the pixels that it falls into; what falls outside is lost."""
     edges = np.arange(size + 1) - 0.5
-    flat = places.reshape(-1, 2)
-    return np.histogram2d(
-        flat[:, 0], flat[:, 1], bins=(edges, edges), weights=light.ravel()
-    )[0]
+    y, x = places.reshape(-1, 2).T
+    points = np.histogram2d(y, x, bins=(edges, edges), weights=light.ravel())[0]
+    return np.asarray(points)
+
+
+def _blurred(image: Image, deviation_pixels: float) -> Image:
+    return np.asarray(ndimage.gaussian_filter(image, deviation_pixels))
 
 
 def _with_haze(image: Image, generator: np.random.Generator) -> Image:
     """Add what a thick specimen adds: light from above and below the focus."""
-    haze = ndimage.gaussian_filter(image, generator.uniform(4, 20))
+    haze = _blurred(image, generator.uniform(4, 20))
     return np.asarray(image + generator.uniform(0, 1.5) * haze)
 
 
