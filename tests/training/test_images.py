@@ -327,6 +327,23 @@ def test_factors_below_one_enlarge(tmp_path: Path) -> None:
     assert steps[1] < 0.5 * steps[0]
 
 
+@pytest.mark.parametrize(("share", "dark"), [(0.0, 0.75), (1.0, 0.25)])
+def test_negatives_are_dark_where_the_image_is_bright(
+    share: float, dark: float, tmp_path: Path
+) -> None:
+    image = np.zeros((64, 64), np.uint8)
+    image[:32, :32] = 200
+    _write(tmp_path / "a.tif", image)
+    source = dict(pattern="a.tif", downscale=(1, 1))
+    variety = PLAIN | dict(inverted_fraction=share)
+    images = CleanImages.parse(dict(sources=[source], variety=variety))
+    data = open_data(images, tmp_path, CameraNoise(), channels=1, largest_patch=64,
+                     held_back=None, seed=0)  # fmt: skip
+    clean = data.training.batch(0, 64, [0]).clean
+    middle = (clean.min() + clean.max()) / 2
+    assert float((clean < middle).float().mean()) == pytest.approx(dark)
+
+
 def test_a_batch_depends_on_its_number_alone(tmp_path: Path) -> None:
     _write(tmp_path / "a.tif", STACK)
     images = CleanImages.parse(dict(sources=[dict(pattern="a.tif", axes="ZYX")]))

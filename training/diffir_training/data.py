@@ -61,6 +61,9 @@ class CleanPatches:
         if generator.random() < variety.mixed_fraction:
             share = generator.uniform(0.2, 0.8)
             patch = share * patch + (1 - share) * self._crop(generator, size)
+        inverts = variety.inverted_fraction > 0
+        if inverts and generator.random() < variety.inverted_fraction:
+            patch = np.maximum(1 - patch, 0)
         if generator.random() < variety.gamma_fraction:
             patch = patch ** generator.uniform(0.6, 1.8)
         if generator.random() < variety.dimmed_fraction:

@@ -97,6 +97,8 @@ class Variety(FrozenConfig):
     """Given another contrast, by a power of 0.6 to 1.8."""
     dimmed_fraction: float = Field(0.3, ge=0, le=1)
     """Dimmed to as little as 0.15: a dim corner of a bright image."""
+    inverted_fraction: float = Field(0.0, ge=0, le=1)
+    """Made its own negative: dark on bright, as in transmitted light or electrons."""
 
 
 class CleanImages(_Images):
