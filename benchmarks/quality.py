@@ -30,9 +30,9 @@ from image_quality.methods import (
     classical_methods,
     of_model,
 )
-from image_quality.noise_lags import noise_lag_table
 from image_quality.running import ScoreFile, score_set
 from image_quality.sets import SETS, spread
+from image_quality.single_frames import single_frame_table
 from image_quality.tables import Results, group_table, main_table
 from image_quality.targets import target_table
 from image_quality.without_reference import (
@@ -57,7 +57,7 @@ def main() -> None:
     for model in models:
         _say_about(model, results)
     blind = [method for method in methods if not method.is_oracle]
-    _say("Residual lag 1 of the noise itself", noise_lag_table(options.data))
+    _say("The frames of FMD themselves", single_frame_table(options.data))
     _say("Published yardsticks", yardstick_table())
     _say("Empty fields: spread / false structure", empty_table(blind, file))
     _say("Repeated frames", resolution_table(blind, options.data, file))

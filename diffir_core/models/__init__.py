@@ -8,6 +8,7 @@ DEFAULT_MODEL = "fluo-denoise"
 
 
 def shipped_models() -> dict[str, Path]:
-    """Give the files of the shipped models, by name."""
-    files = sorted(Path(__file__).parent.glob("*.safetensors"))
-    return {file.stem: file for file in files}
+    """Give the files of the shipped models by name, the default first."""
+    files = Path(__file__).parent.glob("*.safetensors")
+    ordered = sorted(files, key=lambda file: (file.stem != DEFAULT_MODEL, file.stem))
+    return {file.stem: file for file in ordered}

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from diffir_core import convert, load_model, save_model
 from diffir_core.card import ModelCard
 from diffir_core.errors import CheckpointError
+from diffir_core.models import DEFAULT_MODEL, shipped_models
 
 CONFIGURATIONS: list[dict[str, Any]] = [
     dict(dim=8),
@@ -220,3 +221,7 @@ def test_converting_keeps_the_weights(tmp_path: Path) -> None:
     assert load_model(tmp_path / "ours.safetensors").fingerprint == model.fingerprint
     stored = load_file(tmp_path / "ours.safetensors")
     assert not any(key.startswith("diffusion.condition") for key in stored)
+
+
+def test_the_default_model_is_offered_first() -> None:
+    assert next(iter(shipped_models())) == DEFAULT_MODEL
