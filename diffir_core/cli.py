@@ -204,7 +204,12 @@ def models() -> None:
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(help="A model, an IPR, options or an image.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A model (file or shipped name), an IPR, options, an image."
+        ),
+    ],
 ) -> None:
     """Say what a file is."""
     from diffir_core.describing import describe

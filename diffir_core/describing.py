@@ -8,12 +8,15 @@ from typing import Any
 import yaml
 
 from diffir_core.errors import CheckpointError, InputError
+from diffir_core.models import shipped_models
 
 _MODELS = (".safetensors", ".pth", ".pt", ".ckpt")
 
 
 def describe(path: Path) -> str:
-    """Describe a file in a few lines."""
+    """Describe a file, or a shipped model given by its name, in a few lines."""
+    if not path.exists():
+        path = shipped_models().get(str(path), path)
     if unfinished := _unfinished(path):
         return _lines(unfinished)
     if not path.exists():

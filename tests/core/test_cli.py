@@ -12,6 +12,7 @@ import tifffile
 from networks import save_tiny
 
 from diffir_core.ipr import IPR
+from diffir_core.models import DEFAULT_MODEL
 from diffir_core.samples import sample_path
 
 NOISY = str(sample_path("noisy"))
@@ -88,6 +89,13 @@ def test_info_on_a_damaged_file_explains(tmp_path: Path, name: str) -> None:
     done = diffir("info", str(tmp_path / name))
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_info_knows_the_shipped_models_by_name() -> None:
+    done = diffir("info", DEFAULT_MODEL)
+    assert done.returncode == 0, done.stderr
+    assert "task: denoise" in done.stdout
+    assert "ms per megapixel" in done.stdout
 
 
 def test_iprs_are_extracted_blended_and_shown(tiny_file: Path, tmp_path: Path) -> None:
