@@ -27,8 +27,9 @@ from diffir_core.engine.pooling import pooled_features
 from diffir_core.engine.runner import Runner
 from diffir_core.engine.selftest import native_agrees, psnr_of_precision
 from diffir_core.engine.storage import FileStore, MemoryStore, Store
-from diffir_core.engine.streams import Streams, TorchStreams
+from diffir_core.engine.streams import Streams
 from diffir_core.engine.tiling import Tiling
+from diffir_core.engine.torch_streams import TorchStreams
 from diffir_core.engine.workers import Workers, exhaust
 from diffir_core.errors import InputError
 from diffir_core.ipr import IPR

@@ -31,9 +31,9 @@ from diffir_core.engine.streams import (
     AttentionSums,
     Streams,
     StripShape,
-    TorchStreams,
 )
 from diffir_core.engine.tiling import Tiling
+from diffir_core.engine.torch_streams import TorchStreams
 from diffir_core.engine.workers import Tick, Workers
 from diffir_core.nn import DIRformer
 

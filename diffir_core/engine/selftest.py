@@ -13,8 +13,9 @@ from diffir_core.engine.folding import FoldedBlock, Projection, fold
 from diffir_core.engine.planes import Job, array_plane
 from diffir_core.engine.runner import Runner
 from diffir_core.engine.storage import MemoryStore
-from diffir_core.engine.streams import AttentionSums, Streams, StripShape, TorchStreams
+from diffir_core.engine.streams import AttentionSums, Streams, StripShape
 from diffir_core.engine.tiling import Tiling
+from diffir_core.engine.torch_streams import TorchStreams
 from diffir_core.engine.workers import Workers
 from diffir_core.metrics import psnr
 from diffir_core.nn import DiffIRS2

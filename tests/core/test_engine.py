@@ -29,8 +29,9 @@ from diffir_core.engine.runner import Runner
 from diffir_core.engine.selftest import native_agrees
 from diffir_core.engine.spans import cut
 from diffir_core.engine.storage import FileStore, MemoryStore, Store
-from diffir_core.engine.streams import Streams, TorchStreams
+from diffir_core.engine.streams import Streams
 from diffir_core.engine.tiling import Tiling
+from diffir_core.engine.torch_streams import TorchStreams
 from diffir_core.engine.workers import Workers, exhaust
 from diffir_core.metrics import psnr
 from diffir_core.model import Model, fingerprint
