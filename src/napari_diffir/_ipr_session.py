@@ -23,6 +23,7 @@ from napari_diffir._ipr_steps import (
 )
 from napari_diffir._latest import LatestLane
 from napari_diffir._scripting import Failure
+from napari_diffir._watched import Watched
 
 if TYPE_CHECKING:
     from diffir_core.model import Model
@@ -30,37 +31,31 @@ if TYPE_CHECKING:
     from napari_diffir._scripting import RestoreResult
 
 
-class IPRSession:
+class IPRSession(Watched):
     """One for all widgets of a process; all methods are for the viewer's thread."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.state = IPRState()
         self.studio = Studio()
         self.choosing = Choosing(self.state, self.studio, self._order)
         self._look, self._long = LatestLane(), LatestLane(self._end_long)
         self._asked: Order | None = None
         self._has_failed = False
-        self._watchers = 0
 
     @property
     def is_busy(self) -> bool:
         """Whether a worker is still there."""
         return self._look.is_busy or self._long.is_busy
 
-    def join(self) -> None:
-        """Count a widget that looks on."""
-        self._watchers += 1
-
-    def leave(self) -> None:
-        """End all work and let the pixels go when nobody looks any more."""
-        self._watchers -= 1
-        if self._watchers <= 0:
-            self.cancel()
-            self._look.cancel()
-            self._asked, self.state.is_live = None, False
-            self.state.image = self.state.sight = None
-            self.state.preview = self.state.spread = self.state.plane_map = None
-            self.studio.forget_image()
+    def _be_left(self) -> None:
+        """End all work and let the pixels go."""
+        self.cancel()
+        self._look.cancel()
+        self._asked, self.state.is_live = None, False
+        self.state.image = self.state.sight = None
+        self.state.preview = self.state.spread = self.state.plane_map = None
+        self.studio.forget_image()
 
     def look_at(self, image: ImageChoice | None, model_name: str) -> None:
         """Choose an image and a model."""

@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 from diffir_core.errors import InputError
+from napari_diffir._watched import Watched
 
 _LISTEN_MILLISECONDS = 200
 
 
-class WatchedRun(ABC):
+class WatchedRun(Watched):
     """Owns the worker of one run, for as many widgets as look at it.
 
     All methods are for the viewer's thread.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._worker: Any = None
         self._timer: Any = None
         self._outcome: Any = None
-        self._watchers = 0
 
     @property
     def is_busy(self) -> bool:
         """Whether a worker is still there, if only to write what it has."""
         return self._worker is not None
 
-    def join(self) -> None:
-        """Count a widget that looks at the run."""
-        self._watchers += 1
-
-    def leave(self) -> None:
-        """Stop the run when nobody looks any more; what is done is kept."""
-        self._watchers -= 1
-        if self._watchers <= 0:
-            self._be_left()
-
     def _be_left(self) -> None:
-        """Go on without a watcher: stop."""
+        """Stop; what is done is kept."""
         self.stop()
 
     @abstractmethod
