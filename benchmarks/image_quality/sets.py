@@ -100,10 +100,12 @@ def simulated_nuclei(data: Path) -> Iterator[Pair]:
 
 
 def simulated_sem(data: Path) -> Iterator[Pair]:
-    """Yield electron micrographs, binned by two, with simulated noise."""
+    """Yield electron micrographs, binned by two, with three noise levels."""
     for path in sorted((data / "clean" / "axondeepseg_sem").glob("*.*")):
         if path.suffix.lower() in (".png", ".tif"):
-            yield simulated(path.name, _binned(imread(path)))
+            clean = _binned(imread(path))
+            for photons in (8.0, 40.0, 80.0):
+                yield simulated(f"{path.stem}/{photons:g}", clean, photons)
 
 
 _VARIETY: tuple[tuple[str, tuple[int, ...]], ...] = (
