@@ -48,11 +48,13 @@ def main() -> None:
     options = _options()
     methods, models = _methods(options.model, options.methods)
     file = ScoreFile(options.scores)
-    results = {
-        title: score_set(title, spread(SETS[title](options.data), options.limit),
-                         methods, file)
-        for title in options.sets
-    }  # fmt: skip
+    results: Results = {}
+    for title in options.sets:
+        pairs = spread(SETS[title](options.data), options.limit)
+        if pairs:
+            results[title] = score_set(title, pairs, methods, file)
+        else:
+            print(f"{title} is left out: there are no images of it.")
     _say("Quality", main_table(results))
     for model in models:
         _say_about(model, results)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ import diffir_core as diffir
 from diffir_core.stacks.sampling import SampleKind
 
 KINDS: tuple[SampleKind, ...] = ("noise", "symmetries", "ipr", "seeds")
-DATA = Path(os.environ.get("DIFFIR_DATA", "../shared/data"))
+DATA = Path(os.environ.get("DIFFIR_DATA", "../shared/data")) / "test"
 _BLOCK = 8
 _LEFT_OUT = 0.1
 Image = NDArray[np.float64]
@@ -34,7 +35,7 @@ Image = NDArray[np.float64]
 
 def pairs(folder: Path) -> Iterator[tuple[str, Image, Image]]:
     """Give name, noisy and clean image of W2S, in the units of the noisy one."""
-    w2s = folder / "test" / "paired" / "w2s"
+    w2s = folder / "paired" / "w2s"
     for noisy in sorted((w2s / "noisy_avg1").glob("*.tif")):
         clean = imread(w2s / "gt_avg400" / noisy.name).astype(np.float64)
         image = imread(noisy).astype(np.float64)
@@ -66,6 +67,8 @@ def main() -> None:
     options = parser.parse_args()
     model = diffir.load_model(options.model)
     images = list(pairs(options.data))
+    if not images:
+        sys.exit(f"No pairs of W2S at {options.data}; pass --data or set DIFFIR_DATA.")
     images = images[:: max(1, len(images) // options.limit)][: options.limit]
     print(f"{options.model}, {len(images)} pairs, {options.samples} samples\n")
     print("| kind | rank correlation | error left out | perfect | error / spread |")

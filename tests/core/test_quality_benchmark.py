@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -158,6 +159,7 @@ def data(tmp_path: Path) -> Path:
     (w2s / "w2s_pairs.csv").write_text(f"{head}\n101,0,1.0,0.0\n")
     save(tmp_path / "clean" / "bbbc039" / "n.tif", clean)
     save(tmp_path / "clean" / "axondeepseg_sem" / "s.png", specimen()[:128, :128])
+    save(tmp_path / "clean" / "morpholibj" / "leaf_crop.tif", specimen()[:128, :128])
     live = tmp_path / "clean" / "lysosome_live_16bit"
     live.mkdir()
     movie = clean + rng.normal(0, 5, (3, 64, 64)) + 50
@@ -182,12 +184,14 @@ def test_the_command_prints_every_table_and_goes_on(
     few = ("--methods", "Gaussian", "--json", str(result))
     first = run("quality.py", *where, *few)
     for title in ("w2s", "fmd mixed", "fmd fields", "fmd repeats", "simulated nuclei",
-                  "simulated sem", "Targets", "Published", "Empty", "Repeated",
-                  "Flicker", "least gain"):  # fmt: skip
+                  "simulated sem", "simulated variety", "Targets", "Published",
+                  "Empty", "Repeated", "Flicker", "least gain"):  # fmt: skip
         assert title in first
     lines = scores.read_text().splitlines()
     assert run("quality.py", *where, *few) == first
     assert scores.read_text().splitlines() == lines
+    shutil.rmtree(data / "clean" / "morpholibj")
+    assert "simulated variety is left out" in run("quality.py", *where, *few)
     (row, _) = json.loads(result.read_text())["fmd mixed"]
     assert set(row["scores"]) == {"noisy", "Gaussian", "tiny"}
 
