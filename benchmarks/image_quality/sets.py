@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from skimage.io import imread
 
@@ -135,19 +134,12 @@ def simulated_variety(data: Path) -> Iterator[Pair]:
         path = data / "clean" / file
         if not path.exists():
             continue
-        clean = _read(path)[plane]
+        clean = np.asarray(imread(path))[plane]
         if min(clean.shape) >= _BINNED_SIDE:
             clean = _binned(clean)
         for photons in (8.0, 80.0):
             name = "/".join([path.stem, *map(str, plane), f"{photons:g}"])
             yield simulated(name, clean, photons)
-
-
-def _read(path: Path) -> Image:
-    """Read all planes of a file."""
-    if path.suffix.lower() == ".tif":
-        return np.asarray(tifffile.imread(path))
-    return np.asarray(imread(path))
 
 
 def simulated(name: str, clean: Image, photons: float = _PHOTONS) -> Pair:

@@ -97,6 +97,7 @@ def test_a_misspelt_key_is_refused(config: Any) -> None:
         (dict(kind="blur"), "blur"),
         (dict(kind="gaussian_blur", sigma=(3, 1)), "low to high"),
         (dict(kind="camera", photons=(0, 9)), "greater than 0"),
+        (dict(kind="camera", scan_correlation=(0, 0.9)), "less than or equal to 0.7"),
         (dict(kind="bleaching", remaining=(0, 0.5)), "more than 0"),
         (dict(kind="jpeg", quality=(0, 50)), "between 1 and 100"),
         (dict(kind="real_esrgan", scale=3), "scale"),

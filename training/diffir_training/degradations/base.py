@@ -31,6 +31,8 @@ def _some_weight(weights: tuple[float, ...]) -> tuple[float, ...]:
 
 
 _Fraction = Annotated[float, Field(ge=0, le=1)]
+_Correlation = Annotated[float, Field(ge=0, le=0.7)]
+"""The kernel of three pixels that a scan smears by reaches the root of a half."""
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -41,6 +43,10 @@ NonNegativeRange = Annotated[
     tuple[_NonNegative, _NonNegative], AfterValidator(_ordered)
 ]
 FractionRange = Annotated[tuple[_Fraction, _Fraction], AfterValidator(_ordered)]
+CorrelationRange = Annotated[
+    tuple[_Correlation, _Correlation], AfterValidator(_ordered)
+]
+"""Of the noise of neighbours along one axis, both possible."""
 CountRange = Annotated[
     tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]],
     AfterValidator(_ordered),

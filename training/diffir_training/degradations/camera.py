@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from diffir_core.intensity import IntensityMapping
 from diffir_training.degradations.base import (
+    CorrelationRange,
     DegradationBase,
     Degraded,
     NonNegativeRange,
@@ -42,7 +43,7 @@ class CameraNoise(DegradationBase):
     scan_fraction: float = Field(0.0, ge=0, le=1)
     """How often all noise is correlated along X, as where a point detector is slower
     than the scan of a confocal microscope."""
-    scan_correlation: tuple[float, float] = (0.0, 0.15)
+    scan_correlation: CorrelationRange = (0.0, 0.15)
     """That correlation, of a pixel's noise with the next one's; at most 0.7."""
     hot_pixel_fraction: float = Field(0.15, ge=0, le=1)
     """How often a patch has a few hot pixels."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, PositiveFloat, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from diffir_core._base import FrozenConfig
+from diffir_training.degradations.base import PositiveRange
 from diffir_training.images.checks import check_stars
 
 IntensityKind = Literal["percentiles", "range"]
@@ -41,16 +42,10 @@ class _Source(FrozenConfig):
 
     weight: float = Field(1.0, gt=0)
     """How often this source is drawn from, against the others."""
-    downscale: tuple[PositiveFloat, PositiveFloat] = (1.0, 2.0)
+    downscale: PositiveRange = (1.0, 2.0)
     """Range of the random shrinking that hides the image's own noise and blur; factors
     below 1 enlarge, as a microscope with smaller pixels does. All factors of a range
     come as often on a logarithmic scale."""
-
-    @model_validator(mode="after")
-    def _range_in_order(self) -> Self:
-        if self.downscale[0] > self.downscale[1]:
-            raise ValueError("downscale must be a range from small to large")
-        return self
 
 
 class CleanSource(_Source):
@@ -75,17 +70,20 @@ class DrawnSource(_Source):
     """The same seed draws the same images."""
 
 
+def _kind_of_source(value: object) -> str:
+    is_drawn = (
+        "structure" in value
+        if isinstance(value, Mapping)
+        else isinstance(value, DrawnSource)
+    )
+    return "drawn" if is_drawn else "files"
+
+
 Source = Annotated[
     Annotated[CleanSource, Tag("files")] | Annotated[DrawnSource, Tag("drawn")],
-    Discriminator(lambda value: "drawn" if _is_drawn(value) else "files"),
+    Discriminator(_kind_of_source),
 ]
 """Either of the two, told apart by having a structure."""
-
-
-def _is_drawn(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return "structure" in value
-    return isinstance(value, DrawnSource)
 
 
 class Variety(FrozenConfig):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from diffir_training.degradations.base import log_uniform
 from diffir_training.images.configs import Structure
 
 Image = NDArray[np.float64]
@@ -62,7 +63,7 @@ def _cover(
 
 def filaments(size: int, generator: np.random.Generator) -> Image:
     """Draw curved threads that start in a few places, and the haze around them."""
-    count = int(np.exp(generator.uniform(np.log(20), np.log(300))))
+    count = int(log_uniform((20, 300), generator))
     steps, stiffness = size, generator.uniform(0.01, 0.08)
     turns = generator.normal(0, stiffness, (count, steps))
     turns[:, 0] = generator.uniform(0, 2 * np.pi, count)
@@ -80,7 +81,7 @@ def filaments(size: int, generator: np.random.Generator) -> Image:
 
 def puncta(size: int, generator: np.random.Generator) -> Image:
     """Draw spots, dense here and sparse there, some of them merging."""
-    count = int(np.exp(generator.uniform(np.log(100), np.log(8000))))
+    count = int(log_uniform((100, 8000), generator))
     density = np.exp(2 * texture(size, 2.0, generator)).ravel()
     chosen = generator.choice(density.size, count, p=density / density.sum())
     corners = np.stack(np.unravel_index(chosen, (size, size)), -1)[:, None]
@@ -91,7 +92,7 @@ def puncta(size: int, generator: np.random.Generator) -> Image:
 
 def cells(size: int, generator: np.random.Generator) -> Image:
     """Draw cells that touch: bright walls, grainy insides of unequal brightness."""
-    count = int(np.exp(generator.uniform(np.log(15), np.log(600))))
+    count = int(log_uniform((15, 600), generator))
     wobble = generator.uniform(0, 0.25) * size / np.sqrt(count)
     grid = np.moveaxis(np.indices((size, size), np.float64), 0, -1)
     for axis in range(2):
