@@ -1,15 +1,17 @@
 """Image quality on real pairs, of DiffIR models and of what one would use instead.
 
-    python benchmarks/quality.py [--model fluo-denoise ...] [--data DIR] [--sets ...]
-        [--json FILE] [--figure FILE] [--scores FILE] [--limit N]
+    python benchmarks/quality.py [--model fluo-denoise ...] [--rival NAME=FILE ...]
+        [--data DIR] [--sets ...] [--json FILE] [--figure FILE] [--scores FILE]
+        [--limit N]
 
 Sets are described in `image_quality/sets.py`, methods in `image_quality/classical.py`
 and `stabilised_bm3d.py`. BM3D needs what is in `requirements-quality.txt`; what is not
 installed is left out. Everything that is scored is written to the file `--scores` at
 once and not computed again, so that a run may be stopped and go on.
 
-Not compared yet: Noise2Void, which is trained on each image anew, a CARE-style U-Net,
-and DIRformer without its IPR. The last is a model like others: name it by `--model`.
+Rivals, a CARE-style U-Net and the DIRformer without its IPR, are what
+`train_rival.py` has trained. Not compared yet: Noise2Void, which is trained on each
+image anew.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from image_quality.methods import (
     Method,
     classical_methods,
     of_model,
+    of_rival,
 )
 from image_quality.running import ScoreFile, score_set
 from image_quality.sets import SETS, spread
@@ -47,6 +50,7 @@ def main() -> None:
     """Score, print tables as Markdown, draw the figure."""
     options = _options()
     methods, models = _methods(options.model, options.methods)
+    methods += [of_rival(name, path) for name, path in options.rival]
     file = ScoreFile(options.scores)
     results: Results = {}
     for title in options.sets:
@@ -74,6 +78,9 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", nargs="+", default=["fluo-denoise"])
+    parser.add_argument(
+        "--rival", nargs="+", type=_named_file, default=[], metavar="NAME=FILE"
+    )
     parser.add_argument("--data", type=Path, default=_default_data())
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--methods", nargs="+", help="besides models; default all")
@@ -85,6 +92,13 @@ def _options() -> argparse.Namespace:
     if not options.data.is_dir():
         sys.exit(f"No images at {options.data}; pass --data or set DIFFIR_DATA.")
     return options
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    name, separator, path = text.partition("=")
+    if not (name and separator and path):
+        raise argparse.ArgumentTypeError(f"'{text}' must look like NAME=FILE")
+    return name, Path(path)
 
 
 def _default_data() -> Path:

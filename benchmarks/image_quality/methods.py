@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
+
+from rivals.files import load_rival
+from rivals.restoring import restore_with
 
 import diffir_core as diffir
+from diffir_core.model import fingerprint
 from image_quality.classical import GAUSSIAN, NON_LOCAL_MEANS, TOTAL_VARIATION
 from image_quality.sets import Image, Pair
 from image_quality.stabilised_bm3d import vst_bm3d
@@ -63,3 +68,10 @@ def of_model(name: str) -> Method:
         model.fingerprint[:16],
         lambda pair: diffir.restore(pair.noisy, model, axes="YX"),
     )
+
+
+def of_rival(name: str, path: Path) -> Method:
+    """Restore with a network of `train_rival.py`; its result is not rounded."""
+    network = load_rival(path)
+    version = fingerprint(network.state_dict())[:16]
+    return Method(name, version, lambda pair: restore_with(network, pair.noisy))
