@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -17,8 +18,24 @@ from diffir_training.building import adam, build_stage, discriminator_for
 from diffir_training.devices import Devices, autocast_dtype
 from diffir_training.ema import EMA
 from diffir_training.microbatch import MicroBatches
-from diffir_training.prefetch import Prefetcher
 from diffir_training.recipe import Recipe, StageSchedule
+from diffir_training.worker_batches import Ahead, prepared_ahead
+
+
+@dataclass(frozen=True, slots=True)
+class StageBatches:
+    """The batches of a stage by their numbers in the run, as one process sees them."""
+
+    data: BatchSource
+    schedule: StageSchedule
+    devices: Devices
+    first: int
+    """Number of the stage's first batch."""
+
+    def __call__(self, number: int) -> Batch:
+        """Draw this process's part of a batch."""
+        size, count = self.schedule.size_at(number - self.first)
+        return self.data.batch(number, size, self.devices.own(range(count)))
 
 
 class Learner:
@@ -34,7 +51,7 @@ class Learner:
     ) -> None:
         self._recipe, self.schedule = recipe, schedule
         self._data, self._devices = data, devices
-        self._ahead: Prefetcher[Batch] | None = None
+        self._ahead: Ahead[Batch] | None = None
         self._told_seconds = 0.0
         self._micro = MicroBatches(recipe.loop.micro_batch)
         self._dtype = autocast_dtype(recipe.loop.precision, devices.device)
@@ -79,15 +96,10 @@ class Learner:
     def _next_batch(self, number: int, step_in_stage: int) -> Batch:
         """Take what this process sees of a batch, and have the next ones prepared."""
         if self._ahead is None:
-            before = number - step_in_stage
-            self._ahead = Prefetcher(
-                lambda at: self._prepared(at, at - before), first=number
-            )
+            first = number - step_in_stage
+            batch_of = StageBatches(self._data, self.schedule, self._devices, first)
+            self._ahead = prepared_ahead(batch_of, number, self._recipe.loop.workers)
         return next(self._ahead)
-
-    def _prepared(self, number: int, step_in_stage: int) -> Batch:
-        size, count = self.schedule.size_at(step_in_stage)
-        return self._data.batch(number, size, self._devices.own(range(count)))
 
     def waited_seconds(self) -> float:
         """Give how long steps have waited for batches since this was last asked."""

@@ -147,6 +147,8 @@ class LoopConfig(FrozenConfig):
     """Let torch.compile fuse the blocks; needs a C++ compiler, else it is left out."""
     micro_batch: int | None = Field(None, ge=1)
     """Patches at once in one process; None is all. Less is taken if memory runs out."""
+    workers: int = Field(0, ge=0)
+    """Processes that prepare batches; 0 is a thread, which is enough for a CPU."""
     tensorboard: bool = False
     """Write curves for TensorBoard, too, if it is installed."""
 

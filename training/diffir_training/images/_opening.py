@@ -45,7 +45,8 @@ class Windows(Protocol):
 class FileCache:
     """Open files and decoded pictures, those used last, within a bound of memory.
 
-    Safe to use from several threads, which then wait for each other.
+    Safe to use from several threads, which then wait for each other. Another process
+    receives an empty one, and opens the files anew.
     """
 
     def __init__(self, limit_bytes: int = 256 * 2**20) -> None:
@@ -54,6 +55,9 @@ class FileCache:
         self._sources: OrderedDict[tuple[Path, str | None], StackSource] = OrderedDict()
         self._lock = threading.Lock()
         weakref.finalize(self, _close_all, self._sources)
+
+    def __reduce__(self) -> tuple[type[FileCache], tuple[int]]:
+        return FileCache, (self._limit,)
 
     @property
     def held_bytes(self) -> int:
