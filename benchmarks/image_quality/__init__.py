@@ -1,1 +1,1 @@
-"""Parts of `benchmarks/quality.py`: sets, methods, scores, tables and the figure."""
+"""Parts of `quality.py` and `sharpness.py`: sets, methods, scores, tables, figures."""

@@ -29,7 +29,7 @@ def draw(path: Path, methods: list[Method], data: Path) -> None:
     size = (1.7 * (len(shown) + 1), 2.1 * len(pairs))
     figure, axes = plt.subplots(len(pairs), len(shown) + 1, figsize=size)
     for row, pair in zip(axes, pairs, strict=True):
-        where = _brightest(pair.reference)
+        where = brightest(pair.reference)
         low, high = np.percentile(pair.reference[where], (0.5, 99.8))
         for cell, method in zip(row, [*shown, None], strict=True):
             image = method.restore(pair) if method else pair.reference
@@ -44,7 +44,7 @@ def _first(data: Path, title: str, group: str) -> Pair:
     return next(pair for pair in SETS[title](data) if pair.group == group)
 
 
-def _brightest(reference: Image) -> tuple[slice, slice]:
+def brightest(reference: Image) -> tuple[slice, slice]:
     """Give the window with most contrast, of a coarse grid."""
     rows, columns = (range(0, n - _SIDE + 1, _SIDE // 2) for n in reference.shape)
     windows = [

@@ -18,12 +18,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from skimage.io import imread
 
 Image = NDArray[np.generic]
+Item = TypeVar("Item")
 
 RANGE = 255.0
 """Of all sets: PSNR and SSIM take it as the range of values."""
@@ -44,7 +46,7 @@ class Pair:
     reference: Image
 
 
-def spread(pairs: Iterable[Pair], count: int | None) -> list[Pair]:
+def spread(pairs: Iterable[Item], count: int | None) -> list[Item]:
     """Take so many pairs from all over a set; None takes all."""
     every = list(pairs)
     if count is None or count >= len(every):
@@ -130,6 +132,13 @@ _BINNED_SIDE = 300
 
 def simulated_variety(data: Path) -> Iterator[Pair]:
     """Yield fluorescence images of many kinds, each with two noise levels."""
+    for name, clean in clean_variety(data):
+        for photons in (8.0, 80.0):
+            yield simulated(f"{name}/{photons:g}", clean, photons)
+
+
+def clean_variety(data: Path) -> Iterator[tuple[str, Image]]:
+    """Yield name and plane of clean fluorescence images of many kinds."""
     for file, plane in _VARIETY:
         path = data / "clean" / file
         if not path.exists():
@@ -137,22 +146,25 @@ def simulated_variety(data: Path) -> Iterator[Pair]:
         clean = np.asarray(imread(path))[plane]
         if min(clean.shape) >= _BINNED_SIDE:
             clean = _binned(clean)
-        for photons in (8.0, 80.0):
-            name = "/".join([path.stem, *map(str, plane), f"{photons:g}"])
-            yield simulated(name, clean, photons)
+        yield "/".join([path.stem, *map(str, plane)]), clean
 
 
 def simulated(name: str, clean: Image, photons: float = _PHOTONS) -> Pair:
     """Give an image, stretched to 8 bit, the noise of a dim camera; seeded by name."""
-    values = clean.astype(np.float64)
-    low, high = np.percentile(values, (0.1, 99.9))
-    signal = np.clip((values - low) / (high - low), 0, None) * RANGE / 2
+    signal = stretched(clean) * RANGE / 2
     gain = RANGE / 2 / photons
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     noisy = gain * rng.poisson(signal / gain) + _BLACK_LEVEL
     noisy = noisy + _READ_NOISE * rng.standard_normal(signal.shape)
     eight_bit = np.clip(np.rint(noisy), 0, RANGE).astype(np.uint8)
     return Pair(name, "simulated", eight_bit, signal + _BLACK_LEVEL)
+
+
+def stretched(clean: Image) -> NDArray[np.float64]:
+    """Make the background 0 and the bright end 1; single pixels may be brighter."""
+    values = clean.astype(np.float64)
+    low, high = np.percentile(values, (0.1, 99.9))
+    return np.clip((values - low) / (high - low), 0, None)
 
 
 def _binned(image: Image) -> Image:

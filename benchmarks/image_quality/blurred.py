@@ -1,0 +1,112 @@
+"""Clean images, blurred, binned and exposed as in training, at a few known levels.
+
+The images are those of `simulated variety` of `sets.py`. Blur, binning and camera are
+the classes that training draws from, each here with fixed values: a 16-bit camera with
+a tenth of background light, one photon of read noise and no faulty pixels. The noise is
+seeded by the name of the image and the level.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from diffir_training.degradations import Binning, Camera, GaussianBlur
+from numpy.typing import NDArray
+
+from image_quality.sets import Image, clean_variety, spread, stretched
+
+Task = Literal["deblur", "sr"]
+Float64 = NDArray[np.float64]
+
+_BACKGROUND = 0.1
+_READ_NOISE_PHOTONS = 1.0
+_FULL_SCALE = 2**16 - 1
+_EXPOSURE = 0.25
+"""Of the full scale, at 1: single pixels are up to three times as bright."""
+_OFFSET = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How much an image is spoiled."""
+
+    sigma: float
+    """Standard deviation of the Gaussian PSF, in pixels of the clean image."""
+    photons: float
+    """At the bright end of the image, in a pixel of the camera."""
+    binning: int = 1
+
+    @property
+    def title(self) -> str:
+        """What stands above a column."""
+        return f"{self.sigma:g} px, {self.photons:g} photons"
+
+    @property
+    def camera(self) -> Camera:
+        """The camera that sees the image."""
+        return Camera(
+            photons=self.photons,
+            background=_BACKGROUND,
+            read_noise=_READ_NOISE_PHOTONS,
+            correlation_pixels=0.0,
+            hot_pixels=0,
+            gain=_EXPOSURE * _FULL_SCALE / self.photons,
+            offset=_OFFSET,
+            full_scale=_FULL_SCALE,
+        )
+
+
+LEVELS: dict[Task, tuple[Level, ...]] = {
+    "deblur": tuple(
+        Level(sigma, photons) for photons in (30.0, 300.0) for sigma in (1.0, 1.5, 2.0)
+    ),
+    "sr": tuple(Level(0.8, photons, binning=2) for photons in (30.0, 300.0)),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blurred:
+    """A degraded image and the clean one."""
+
+    name: str
+    level: Level
+    counts: Image
+    """Of the camera, uint16; smaller than `clean` where it is binned."""
+    clean: Float64
+    """0 at the background, 1 at the bright end."""
+
+    @property
+    def units(self) -> Float64:
+        """The degraded image in the units of the clean one."""
+        return self.in_units(self.counts)
+
+    def in_units(self, counts: Image) -> Float64:
+        """Give counts, of the camera or restored, in the units of the clean image."""
+        camera = self.level.camera
+        photons = (counts.astype(np.float64) - camera.offset) / camera.gain
+        return photons / camera.photons - camera.background
+
+
+def blurred_images(data: Path, task: Task, limit: int | None) -> Iterator[Blurred]:
+    """Yield every image at every level; the limit is on the images."""
+    for name, clean in spread(clean_variety(data), limit):
+        for level in LEVELS[task]:
+            yield degraded(name, clean, level)
+
+
+def degraded(name: str, clean: Image, level: Level) -> Blurred:
+    """Stretch a clean image to 0 .. 1, and spoil it as training does."""
+    rows, columns = (size // level.binning * level.binning for size in clean.shape)
+    sharp = stretched(clean[:rows, :columns])
+    rng = np.random.default_rng(zlib.crc32(f"{name}/{level.title}".encode()))
+    blur = GaussianBlur(sigma=(level.sigma, level.sigma))
+    light = blur.apply(sharp[None].astype(np.float32), rng).noisy
+    if level.binning == 2:
+        light = Binning(factor=2).apply(light, rng).noisy
+    counts = level.camera.expose(light[0], rng).astype(np.uint16)
+    return Blurred(name, level, counts, sharp)
