@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from itertools import count
+from bisect import bisect_left
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ from diffir_core.nn import DiffIRS2
 from rivals.networks import Kind, PlainDIRformer, Rival, UNet, UNetConfig
 
 _SIDE = 128
+_WIDTHS = range(1, 513)
 
 
 @torch.no_grad()
@@ -43,14 +44,13 @@ def cost_of_model(model: ModelConfig) -> float:
 
 def unet_as_costly_as(model: ModelConfig) -> UNetConfig:
     """Give the narrowest U-Net that costs no less than a DiffIR."""
-    least = cost_of_model(model)
-    for width in count(1):
-        config = UNetConfig(channels=model.out_channels, width=width)
-        with torch.device("meta"):  # Counts, and computes nothing.
-            cost = multiply_adds_per_pixel(UNet(config), config.channels)
-        if cost >= least:
-            break
-    return config
+    configs = [UNetConfig(channels=model.out_channels, width=w) for w in _WIDTHS]
+    return configs[bisect_left(configs, cost_of_model(model), key=_cost_of_unet)]
+
+
+def _cost_of_unet(config: UNetConfig) -> float:
+    with torch.device("meta"):  # Counts, and computes nothing.
+        return multiply_adds_per_pixel(UNet(config), config.channels)
 
 
 def new_rival(kind: Kind, model: ModelConfig) -> Rival:

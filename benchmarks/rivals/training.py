@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
 from diffir_training.batches import Batch, BatchSource
 from diffir_training.building import adam
 from diffir_training.data import open_data
-from diffir_training.devices import autocast_dtype
+from diffir_training.devices import Devices, autocast_dtype
 from diffir_training.ema import EMA
+from diffir_training.learner import StageBatches
 from diffir_training.losses import Distance, pixel_l1, pixel_log_rms
-from diffir_training.prefetch import Prefetcher
 from diffir_training.recipe import Recipe, StageSchedule
+from diffir_training.worker_batches import Ahead, prepared_ahead
 from torch import Tensor, nn
 
 from diffir_core.errors import InputError
@@ -98,20 +100,17 @@ def train(
     data = training_batches(recipe)
     for part in parts:
         learner = _Learner(recipe, part, network, device)
-        with _batches(data, part) as batches:
+        with closing(_batches(recipe, data, part)) as batches:
             for step in range(part.schedule.steps):
                 yield learner.step(step, next(batches))
         network.load_state_dict(learner.ema.network.state_dict())
 
 
-def _batches(data: BatchSource, part: Stretch) -> Prefetcher[Batch]:
+def _batches(recipe: Recipe, data: BatchSource, part: Stretch) -> Ahead[Batch]:
     """Prepare the batches of a stage ahead."""
-
-    def batch(number: int) -> Batch:
-        size, items = part.schedule.size_at(number - part.first)
-        return data.batch(number, size, range(items))
-
-    return Prefetcher(batch, first=part.first)
+    alone = Devices(torch.device("cpu"), rank=0, processes=1)
+    batch_of = StageBatches(data, part.schedule, alone, part.first)
+    return prepared_ahead(batch_of, part.first, recipe.loop.workers)
 
 
 class _Learner:

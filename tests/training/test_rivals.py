@@ -15,7 +15,7 @@ from image_quality.methods import of_rival
 from image_quality.sets import Pair
 from rivals.costs import cost_of_model, multiply_adds_per_pixel, new_rival
 from rivals.files import load_rival, save_rival
-from rivals.networks import Kind, mirrored
+from rivals.networks import Kind, PlainDIRformer, UNet, UNetConfig, mirrored
 from rivals.restoring import restore_with
 from rivals.training import stretches, train, training_batches
 
@@ -59,7 +59,8 @@ def test_a_rival_is_scored_in_the_units_of_the_image(
     kind: Kind, drawn: Recipe, tmp_path: Path
 ) -> None:
     path = tmp_path / "rival.safetensors"
-    save_rival(path, new_rival(kind, drawn.model))
+    narrow = UNet(UNetConfig(width=4))
+    save_rival(path, narrow if kind == "unet" else PlainDIRformer(drawn.model))
     method = of_rival("ours", path)
     image = noisy_image()
     restored, brighter = (
@@ -89,7 +90,7 @@ def test_a_rival_sees_the_batches_of_the_stages_that_restore(drawn: Recipe) -> N
     ]
     assert [s.schedule.steps for s in stretches(drawn, 3)] == [1, 2]
     seen: list[torch.Tensor] = []
-    network = new_rival("dirformer", drawn.model)
+    network = PlainDIRformer(drawn.model)
     network.register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
     list(train(drawn, network, whole[1:], torch.device("cpu")))
     data = training_batches(drawn)
