@@ -21,6 +21,8 @@ from image_quality.stabilised_bm3d import inverse, stabilised
 from image_quality.tables import group_table, least_gain, main_table
 from image_quality.targets import target_table
 from networks import save_tiny
+from rivals.files import save_rival
+from rivals.networks import UNet, UNetConfig
 from scipy import ndimage
 from skimage.io import imsave
 
@@ -181,7 +183,9 @@ def test_the_command_prints_every_table_and_goes_on(
 ) -> None:
     scores, result = data / "scores.jsonl", data / "quality.json"
     where = ("--model", str(tiny_file), "--data", str(data), "--scores", str(scores))
-    few = ("--methods", "Gaussian", "--json", str(result))
+    save_rival(data / "rival.safetensors", UNet(UNetConfig(width=4)))
+    rival = f"U-Net={data / 'rival.safetensors'}"
+    few = ("--methods", "Gaussian", "--rival", rival, "--json", str(result))
     first = run("quality.py", *where, *few)
     for title in ("w2s", "fmd mixed", "fmd fields", "fmd repeats", "simulated nuclei",
                   "simulated sem", "simulated variety", "Targets", "Published",
@@ -193,7 +197,7 @@ def test_the_command_prints_every_table_and_goes_on(
     shutil.rmtree(data / "clean" / "morpholibj")
     assert "simulated variety is left out" in run("quality.py", *where, *few)
     (row, _) = json.loads(result.read_text())["fmd mixed"]
-    assert set(row["scores"]) == {"noisy", "Gaussian", "tiny"}
+    assert set(row["scores"]) == {"noisy", "Gaussian", "tiny", "U-Net"}
 
 
 def test_the_ipr_is_compared_with_others(
