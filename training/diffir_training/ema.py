@@ -30,6 +30,6 @@ class EMA(Generic[Network]):
         """Move the average towards `network`; buffers are left alone."""
         self.updates += 1
         decay = min(self.decay, self.updates / (self.updates + _WARMUP_STEPS - 1))
-        pairs = zip(self.network.parameters(), network.parameters(), strict=True)
-        for average, parameter in pairs:
-            average.lerp_(parameter, 1 - decay)
+        averages: list[torch.Tensor] = list(self.network.parameters())
+        parameters: list[torch.Tensor] = list(network.parameters())
+        torch._foreach_lerp_(averages, parameters, 1 - decay)

@@ -17,6 +17,7 @@ from diffir_training.batches import Batch, BatchSource
 from diffir_training.building import adam, build_stage, discriminator_for
 from diffir_training.devices import Devices, autocast_dtype
 from diffir_training.ema import EMA
+from diffir_training.graphed import GraphedLoss
 from diffir_training.microbatch import MicroBatches
 from diffir_training.recipe import Recipe, StageSchedule
 from diffir_training.worker_batches import Ahead, prepared_ahead
@@ -53,6 +54,7 @@ class Learner:
         self._data, self._devices = data, devices
         self._ahead: Ahead[Batch] | None = None
         self._told_seconds = 0.0
+        self._graph: GraphedLoss | None = None
         self._micro = MicroBatches(recipe.loop.micro_batch)
         self._dtype = autocast_dtype(recipe.loop.precision, devices.device)
         self.discriminator = discriminator_for(recipe, schedule)
@@ -74,12 +76,10 @@ class Learner:
         batch = self._next_batch(number, step_in_stage)
         noise = self._noise(number, count)
         own = self._devices.own(range(count))
-
-        def losses(items: Sequence[int]) -> Iterator[Tensor]:
-            some = batch.some([own.index(item) for item in items])
-            return self._losses(some, noise[list(items)])
-
-        totals = self._micro.accumulate(own, count, losses, self._clear)
+        if self._is_graphed:
+            totals = [self._replayed(batch, noise[own], len(own) / count)]
+        else:
+            totals = self._accumulated(batch, noise, own)
         self._devices.sum_gradients(self._parameters)
         loss = self._devices.sum(totals[0] if totals else 0.0)
         if not math.isfinite(loss):
@@ -92,6 +92,34 @@ class Learner:
         self._step_discriminator(step_in_stage)
         self.ema.update(self.stage.network)
         return loss
+
+    @property
+    def _is_graphed(self) -> bool:
+        on_cuda = self._devices.device.type == "cuda"
+        return self._recipe.loop.cuda_graph and on_cuda and self.discriminator is None
+
+    def _accumulated(self, batch: Batch, noise: Tensor, own: list[int]) -> list[float]:
+        """Add up the gradients of this process's patches, in pieces that fit."""
+
+        def losses(items: Sequence[int]) -> Iterator[Tensor]:
+            some = batch.some([own.index(item) for item in items])
+            return self._losses(some, noise[list(items)])
+
+        return self._micro.accumulate(own, len(noise), losses, self._clear)
+
+    def _replayed(self, batch: Batch, noise: Tensor, share: float) -> float:
+        """Give the loss, weighted by the share of the batch, by a recorded graph."""
+        device = self._devices.device
+        batch, noise = batch.to(device), noise.to(device)
+        if self._graph is None or not self._graph.fits(batch, noise):
+            self._graph = None  # What it holds of the memory is needed anew.
+            self._graph = GraphedLoss(
+                lambda some, start: share * next(self._losses(some, start)),
+                self._parameters,
+                batch,
+                noise,
+            )
+        return self._graph(batch, noise)
 
     def _next_batch(self, number: int, step_in_stage: int) -> Batch:
         """Take what this process sees of a batch, and have the next ones prepared."""
@@ -118,7 +146,10 @@ class Learner:
         device = self._devices.device
         batch, own = batch.to(device), own.to(device)
         with torch.autocast(
-            device.type, self._dtype or torch.bfloat16, enabled=self._dtype is not None
+            device.type,
+            self._dtype or torch.bfloat16,
+            enabled=self._dtype is not None,
+            cache_enabled=not self._is_graphed,
         ):
             loss = self.stage.loss(batch, own)
         yield loss

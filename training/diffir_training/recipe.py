@@ -145,6 +145,9 @@ class LoopConfig(FrozenConfig):
     """Of products: 'auto' takes bfloat16 where a short probe finds it faster."""
     compile: bool = False
     """Let torch.compile fuse the blocks; needs a C++ compiler, else it is left out."""
+    cuda_graph: bool = False
+    """Launch all kernels of a step at once: a small network trains faster on a large
+    GPU. The whole batch must fit into its memory."""
     micro_batch: int | None = Field(None, ge=1)
     """Patches at once in one process; None is all. Less is taken if memory runs out."""
     workers: int = Field(0, ge=0)
