@@ -38,9 +38,20 @@ def test_variance_grows_with_the_mean_along_the_camera_line(gain: float) -> None
     assert intercept == pytest.approx(read, rel=0.1, abs=gain**2)
 
 
-def test_mean_of_many_frames_is_the_expected_image() -> None:
+@pytest.mark.parametrize(
+    "clipping",
+    [
+        {},
+        dict(photons=4.0, read_noise=0.0, gain=20.0, offset=-30.0),
+        dict(photons=2.0, read_noise=1.5, gain=30.0, offset=5.0),
+        dict(photons=400.0, read_noise=10.0, gain=0.5, offset=60.0, full_scale=255),
+        dict(photons=0.5, read_noise=0.0, gain=100.0, offset=0.0),
+    ],
+)
+def test_mean_of_many_frames_is_the_expected_image(clipping: dict[str, float]) -> None:
+    """Also where noise is cut off at 0 or at the full scale."""
     clean = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
-    cam, generator = camera(), np.random.default_rng(2)
+    cam, generator = camera(**clipping), np.random.default_rng(2)
     mean = np.mean([cam.expose(clean, generator) for _ in range(4000)], axis=0)
     standard_error = cam.noise_std(1.0) / np.sqrt(4000)
     assert np.abs(mean - cam.expected(clean)).max() < 4.5 * standard_error

@@ -54,7 +54,7 @@ class GraphedLoss:
         for own, given in zip(self._inputs, _tensors(batch, noise), strict=True):
             own.copy_(given, non_blocking=True)
         self._graph.replay()
-        return float(self._loss)
+        return float(self._loss.detach())
 
     def _warm_up(self, loss_of: LossOf, batch: Batch, noise: Tensor) -> None:
         """Let libraries choose their kernels, which must not happen in a recording."""

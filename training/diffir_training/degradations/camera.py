@@ -20,6 +20,7 @@ from diffir_training.degradations.base import (
     Range,
     log_uniform,
 )
+from diffir_training.degradations.clipping import mean_of_clipped
 
 
 class CameraNoise(DegradationBase):
@@ -76,9 +77,20 @@ class Camera:
     scan_correlation: float = 0.0
 
     def expected(self, clean: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the mean counts of a clean image: what restoration aims at."""
-        photons = self.photons * (clean + self.background)
-        return (self.gain * photons + self.offset).astype(np.float32)
+        """Give the mean of many exposures of a clean image: what restoration aims at.
+
+        Each is clipped to the camera's range, as in averaged frames; hot pixels and
+        rounding are left out.
+        """
+        photons = self.photons * np.maximum(clean + self.background, 0)
+        counts = mean_of_clipped(
+            photons.astype(np.float64),
+            self.gain,
+            self.read_noise,
+            self.offset,
+            self.full_scale,
+        )
+        return counts.astype(np.float32)
 
     def expose(
         self, clean: NDArray[np.float32], generator: np.random.Generator
