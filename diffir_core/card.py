@@ -21,6 +21,9 @@ class ModelCard(FrozenConfig):
     limitations: str = ""
     licence: str = ""
     citation: str = ""
+    keeps_local_mean: bool = False
+    """Whether results are given the local mean of the raw image, unless asked not to;
+    see `diffir_core.engine.local_mean`."""
     frozen_halo_px: int | None = None
     """Halo with which crops under a frozen state equal the whole; None: unknown."""
     figures: dict[str, float | str] = Field(default_factory=dict)

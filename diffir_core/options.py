@@ -74,6 +74,10 @@ class RestoreOptions(FrozenConfig):
     """'stack': all planes of a channel share their attention, taken from planes spread
     over the stack as if they were one image; with the IPR of the stack, its planes are
     restored consistently."""
+    keep_local_mean: bool | None = None
+    """Give the result the mean of the raw image over every forty pixels or so, where
+    noise hardly matters: backgrounds and brightnesses stay as they were measured. None
+    does what the model's card says; models for photographs change brightness freely."""
     output_dtype: str | None = None
     """None keeps the input's."""
     channels: tuple[int, ...] | None = None

@@ -76,6 +76,14 @@ class Restorer:
         with torch.inference_mode():
             self._dense = dense_layers(self._network.G, self.streams.convolution)
 
+    @property
+    def keeps_local_mean(self) -> bool:
+        """Whether planes are given back the local mean that was measured."""
+        asked = self.options.keep_local_mean
+        if asked is not None:
+            return asked
+        return self.model.card is not None and self.model.card.keeps_local_mean
+
     def _check(self) -> None:
         options, config, name = self.options, self.config, self.model.name
         if options.steps is not None and options.steps > config.timesteps:

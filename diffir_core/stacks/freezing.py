@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from diffir_core.engine.frozen import FrozenState, crop_with_halo
 from diffir_core.engine.halo import probe_halo
+from diffir_core.engine.local_mean import REACH_PX
 from diffir_core.engine.restorer import check_ipr
 from diffir_core.engine.workers import exhaust
 from diffir_core.errors import InputError
@@ -101,8 +102,9 @@ def render(
             "(first row, row after the last, first column, column after the last)."
         )
     multiple, scale = model.config.size_multiple, model.config.scale
-    rows, above = crop_with_halo(top, bottom, height, state.halo, multiple)
-    columns, before = crop_with_halo(left, right, width, state.halo, multiple)
+    halo = state.halo + (REACH_PX if restorer.keeps_local_mean else 0)
+    rows, above = crop_with_halo(top, bottom, height, halo, multiple)
+    columns, before = crop_with_halo(left, right, width, halo, multiple)
     inside = tuple({"Y": rows, "X": columns}.get(a, slice(None)) for a in layout.axes)
     source = ArraySource(image[inside], axes)
     planes = source.layout.planes(model.config.in_channels)
@@ -110,11 +112,17 @@ def render(
         raise InputError(f"Render one plane at a time, not {len(planes)}.")
     values = read_plane(source, planes[0])
     dtype = options.dtype(source.dtype)
-    mapped = MappedPlane(values, state.mapping, model.config, dtype)
+    mapped = MappedPlane(
+        values,
+        state.mapping,
+        model.config,
+        dtype,
+        keeps_local_mean=restorer.keeps_local_mean,
+    )
     job = restorer.job(mapped.plane, state.ipr)
     job.attention = dict(state.attention)
     exhaust(restorer.restore([job]))
-    kept = mapped.restored[
+    kept = mapped.restored()[
         :,
         above * scale : (above + bottom - top) * scale,
         before * scale : (before + right - left) * scale,

@@ -9,12 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.config import ModelConfig
+from diffir_core.engine.local_mean import restore_local_mean
 from diffir_core.engine.planes import Plane, take_tile
 from diffir_core.intensity import IntensityMapping
 
+_STRIP_ROWS = 256
+
 
 class MappedPlane:
-    """A plane on its way: its values, the mapping, and room for the result."""
+    """A plane on its way: its values, the mapping, and room for the result.
+
+    With `keeps_local_mean`, the result waits in model units until all of it is there.
+    """
 
     def __init__(
         self,
@@ -22,11 +28,16 @@ class MappedPlane:
         mapping: IntensityMapping,
         config: ModelConfig,
         dtype: np.dtype[Any],
+        *,
+        keeps_local_mean: bool = False,
     ) -> None:
         self._values, self._mapping, self._config = values, mapping, config
+        self._dtype, self._waits = dtype, keeps_local_mean
         height, width = (size * config.scale for size in values.shape[1:])
-        self.restored = np.empty((config.out_channels, height, width), dtype)
+        shape = (config.out_channels, height, width)
+        self._result = np.empty(shape, np.float32 if self._waits else dtype)
         self.clipped = 0
+        """How many values the range of the dtype had to clip."""
         self._lock = threading.Lock()
 
     @property
@@ -45,10 +56,30 @@ class MappedPlane:
         return self._mapping.to_model(take_tile(self._values, rows, columns))
 
     def _write(self, rows: slice, columns: slice, tile: NDArray[np.float32]) -> None:
-        values, clipped = self._mapping.from_model(tile, self.restored.dtype)
-        self.restored[:, rows, columns] = values
+        if self._waits:
+            self._result[:, rows, columns] = tile
+            return
+        self._result[:, rows, columns] = self._in_units(tile)
+
+    def restored(self) -> NDArray[Any]:
+        """Give the result (channels, Y, X), once everything was written."""
+        if self._waits:
+            restore_local_mean(self._raw, self._result, self._config.scale)
+            in_units = np.empty(self._result.shape, self._dtype)
+            for first in range(0, in_units.shape[1], _STRIP_ROWS):
+                rows = slice(first, first + _STRIP_ROWS)
+                in_units[:, rows] = self._in_units(self._result[:, rows])
+            self._result, self._waits = in_units, False
+        return self._result
+
+    def _raw(self, rows: slice) -> NDArray[np.float32]:
+        return self._mapping.to_model(self._values[:, rows])
+
+    def _in_units(self, values: NDArray[np.float32]) -> NDArray[Any]:
+        mapped, clipped = self._mapping.from_model(values, self._dtype)
         with self._lock:
             self.clipped += clipped
+        return mapped
 
 
 def readable_plane(

@@ -149,6 +149,12 @@ class Previewer:
             self.iprs.restorer(options),
         )
         dtype = options.dtype(self.iprs.source.dtype)
-        mapped = MappedPlane(values, mapping, self.iprs.model.config, dtype)
+        mapped = MappedPlane(
+            values,
+            mapping,
+            self.iprs.model.config,
+            dtype,
+            keeps_local_mean=restorer.keeps_local_mean,
+        )
         yield from silently(restorer.restore([restorer.job(mapped.plane, ipr)]))
-        return mapped.restored
+        return mapped.restored()

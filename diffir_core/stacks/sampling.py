@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core.engine.local_mean import Reader, restore_local_mean
 from diffir_core.engine.planes import Job, array_plane
 from diffir_core.engine.restorer import Restorer
 from diffir_core.engine.workers import exhaust
@@ -217,7 +218,14 @@ def _restored(
         ]
         for fraction in restorer.restore([job for job, _ in pairs]):
             yield fraction * len(pairs)
-        yield from (out for _, out in pairs)
+        for image, (_, out) in zip(some, pairs, strict=True):
+            if restorer.keeps_local_mean:
+                restore_local_mean(_rows_of(image), out, restorer.config.scale)
+            yield out
+
+
+def _rows_of(image: Image) -> Reader:
+    return lambda rows: image[:, rows]
 
 
 def _features(restorer: Restorer, images: list[Image]) -> list[Image]:

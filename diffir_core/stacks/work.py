@@ -110,7 +110,7 @@ class StackWork:
         yield from self._restore(read.unit, mapped, statistics, done)
         done.tiles = self.restorer.tiles_done - before
         for plane, values in zip(mapped, read.planes, strict=True):
-            result = plane.restored if plane else values
+            result = plane.restored() if plane else values
             done.planes.append(result.astype(self.dtype, copy=False))
             done.clipped += plane.clipped if plane else 0
         return done
@@ -121,7 +121,13 @@ class StackWork:
         if not self.is_restored(plane):
             return None
         mapping = statistics.mappings[plane.channel]
-        return MappedPlane(values, mapping, self.restorer.config, self.dtype)
+        return MappedPlane(
+            values,
+            mapping,
+            self.restorer.config,
+            self.dtype,
+            keeps_local_mean=self.restorer.keeps_local_mean,
+        )
 
     def _restore(
         self,
