@@ -270,9 +270,11 @@ def test_a_job_is_saved_loaded_and_copied(
     choose(widget, stack, result)
     widget.form.options_box.seed_box.setValue(11)
     widget.form.options_box.scope_box.setCurrentIndex(2)
+    widget.form.options_box.mean_box.setCurrentText("kept as measured")
     widget.job_button.save(tmp_path / "job.yaml")
     job = RestoreJob.load(tmp_path / "job.yaml")
     assert (job.options.seed, job.options.ipr_scope) == (11, "stack")
+    assert job.options.keep_local_mean is True
     widget.job_button.copy(lambda: as_command(widget.form.job()))
     words = shlex.split(QApplication.clipboard().text())
     assert words[:2] == ["diffir", "restore"]

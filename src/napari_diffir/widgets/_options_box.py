@@ -34,6 +34,10 @@ class OptionsBox(QGroupBox):
         self.scope_box.addItem("each plane", "plane")
         self.scope_box.addItem("each time point", "time")
         self.scope_box.addItem("the whole stack", "stack")
+        self.mean_box = QComboBox()
+        self.mean_box.addItem("as the model's card says", None)
+        self.mean_box.addItem("kept as measured", True)
+        self.mean_box.addItem("as the model gives it", False)
         self.low_box, self.high_box = _percentile_box(1.0), _percentile_box(99.8)
         self.memory_edit.setPlaceholderText("what is free")
         self.device_box.setToolTip("'auto' takes a CUDA device when there is one.")
@@ -45,6 +49,10 @@ class OptionsBox(QGroupBox):
             "What the model finds out about noise and blur is found out from each "
             "plane, once for the planes of a time point, or once for the whole stack."
         )
+        self.mean_box.setToolTip(
+            "Averaged over some forty pixels, where noise hardly matters, the result may "
+            "be given the brightness of the raw image."
+        )
         self.seed_box.setToolTip("Of the random start; the same seed, the same result.")
         for box, end in ((self.low_box, "dark"), (self.high_box, "bright")):
             box.setToolTip(f"What counts as {end}, in percent of the pixels.")
@@ -54,6 +62,7 @@ class OptionsBox(QGroupBox):
         form.addRow("Device", self.device_box)
         form.addRow("Memory", self.memory_edit)
         form.addRow("Prior (IPR) from", self.scope_box)
+        form.addRow("Local mean", self.mean_box)
         form.addRow("Seed", self.seed_box)
         form.addRow("Dark percentile", self.low_box)
         form.addRow("Bright percentile", self.high_box)
@@ -70,6 +79,7 @@ class OptionsBox(QGroupBox):
             device=self.device_box.currentText(),
             memory=self.memory_edit.text().strip() or None,
             ipr_scope=self.scope_box.currentData(),
+            keep_local_mean=self.mean_box.currentData(),
             intensity=intensity,
         )
 
@@ -80,6 +90,7 @@ class OptionsBox(QGroupBox):
         self.device_box.setCurrentText(options.device)
         self.memory_edit.setText(options.memory or "")
         self._show_scope(options.ipr_scope)
+        self.mean_box.setCurrentIndex(self.mean_box.findData(options.keep_local_mean))
         self.low_box.setValue(options.intensity.low_percentile)
         self.high_box.setValue(options.intensity.high_percentile)
 
