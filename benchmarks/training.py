@@ -1,7 +1,7 @@
 """Training steps a second: ours against the plain eager float32 loop.
 
     python benchmarks/training.py [--device cuda] [--precision auto] [--compile]
-                                  [--processes 2] [--quick]
+                                  [--cuda-graph] [--workers 6] [--processes 2] [--quick]
 
 The same network, batch and loss. Plain: the modules of `diffir_core.nn`, Adam as it
 comes, eager float32, which is what the official code runs. Ours: the trainer, with its
@@ -197,6 +197,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32", help="or bfloat16, auto")
     parser.add_argument("--compile", action="store_true", help="by torch.compile")
+    parser.add_argument("--cuda-graph", action="store_true", help="a recorded step")
+    parser.add_argument("--workers", type=int, default=0, help="that prepare batches")
     parser.add_argument("--quick", action="store_true", help="the small network only")
     parser.add_argument("--processes", type=int, default=1, help="that share batches")
     parser.add_argument("--work", choices=("plain", "ours"), help=argparse.SUPPRESS)
@@ -206,6 +208,8 @@ def main() -> None:
         device=arguments.device,
         precision=arguments.precision,
         compile=arguments.compile,
+        cuda_graph=arguments.cuda_graph,
+        workers=arguments.workers,
     )
     names = ["small"] if arguments.quick else list(CASES)
     if arguments.work:

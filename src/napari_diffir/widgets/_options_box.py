@@ -50,8 +50,8 @@ class OptionsBox(QGroupBox):
             "plane, once for the planes of a time point, or once for the whole stack."
         )
         self.mean_box.setToolTip(
-            "Averaged over some forty pixels, where noise hardly matters, the result may "
-            "be given the brightness of the raw image."
+            "Averaged over some forty pixels, where noise hardly matters, the result "
+            "may be given the brightness of the raw image."
         )
         self.seed_box.setToolTip("Of the random start; the same seed, the same result.")
         for box, end in ((self.low_box, "dark"), (self.high_box, "bright")):
