@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 from rivals.files import load_rival
 from rivals.restoring import restore_with
 
@@ -58,6 +59,22 @@ def classical_methods() -> list[Method]:
     bm3d = Method(STABILISED_BM3D, "2", lambda p: vst_bm3d(p.noisy), needs="bm3d")
     noisy = Method(NOISY, "1", lambda pair: pair.noisy)
     return [noisy, *blind, nlm, *oracles, bm3d]
+
+
+def of_symmetries(name: str) -> Method:
+    """Restore in all eight flips and rotations, and average; rounded as `of_model`."""
+    model = diffir.load_model(name)
+
+    def restored(pair: Pair) -> Image:
+        mean, _ = diffir.restore_samples(
+            pair.noisy, model, axes="YX", samples=8, kind="symmetries"
+        )
+        if pair.noisy.dtype.kind == "f":
+            return mean
+        limits = np.iinfo(pair.noisy.dtype)
+        return np.clip(np.rint(mean), limits.min, limits.max)
+
+    return Method(f"{model.name}, 8 symmetries", model.fingerprint[:16], restored)
 
 
 def of_model(name: str) -> Method:

@@ -33,7 +33,7 @@ def test_batches_come_in_order_and_errors_in_their_place() -> None:
 def test_a_run_with_workers_learns_the_same_to_the_bit(tmp_path: Path) -> None:
     alone, helped = (
         load_model(Trainer(_recipe(workers), tmp_path / str(workers)).run())
-        for workers in (0, 2)
+        for workers in (0, 1)
     )
     for name, value in alone.network.state_dict().items():
         assert torch.equal(value, helped.network.state_dict()[name]), name
