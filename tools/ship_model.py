@@ -5,8 +5,8 @@
 
 Weights are rounded to float16. What a megapixel costs on this machine is measured and
 goes into the card, as does what `tools/measure_cost.py` measured on others (`--costs`);
-with `--figures FILE` (the JSON of `benchmarks/quality.py`, which
-needs the shipped file: ship twice) the measured quality does, too.
+with `--figures FILE` (the JSON of `benchmarks/quality.py` or `sharpness.py`, which need
+the shipped file: ship twice) the measured quality does, too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from diffir_training.recipe import Recipe
 from measure_cost import measured
@@ -57,12 +58,26 @@ def main() -> None:
 def _figures(path: Path, name: str) -> dict[str, float]:
     """Give the mean PSNR (dB) and SSIM of each set, rounded down."""
     figures = {}
-    for title, rows in json.loads(path.read_text()).items():
-        for method in ("noisy", name):
+    for title, rows in _sets(json.loads(path.read_text())).items():
+        for method in ("noisy", "degraded", name):
+            if method not in rows[0]["scores"]:
+                continue
             for metric, digits in (("psnr", 100), ("ssim", 1000)):
                 mean = sum(row["scores"][method][metric] for row in rows) / len(rows)
                 figures[f"{title}, {method}, {metric}"] = int(mean * digits) / digits
     return figures
+
+
+def _sets(found: Any) -> dict[str, list[Any]]:
+    """Give rows by set: `quality.py` sorts them, `sharpness.py` names their level."""
+    if isinstance(found, dict):
+        return found
+    sets: dict[str, list[Any]] = {}
+    for row in found:
+        level = row["level"]
+        title = f"blur {level['sigma']:g} px, {level['photons']:g} photons"
+        sets.setdefault(title, []).append(row)
+    return sets
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parents[2] / "training" / "recipes"
 OURS = sorted(FOLDER.glob("*.yaml"))
 OFFICIAL = sorted((FOLDER / "official").glob("*.yaml"))
 SHIPPED = sorted((FOLDER / "shipped").glob("*.yaml"))
+BENCHMARKS = sorted((FOLDER.parents[1] / "benchmarks" / "recipes").glob("*.yaml"))
 TINY = dict(
     dim=8, num_blocks=[1, 1, 1, 1], heads=[1, 1, 2, 2], cpen_features=8, n_encoder_res=0
 )
@@ -45,6 +46,7 @@ def test_a_recipe_is_whole_and_a_small_one_of_its_kind_trains(
         stage |= dict(steps=1, batch=2, patch_size=64, sizes=None)
     if values["validation"]:
         values["validation"] |= dict(steps=2, patches=2, patch_size=64)
+    values["loop"]["workers"] = 0
     values |= dict(log_steps=1, checkpoint_steps=2, statistics_patches=2)
     trained = Trainer(Recipe.parse(values), tmp_path / "run").run()
     model = load_model(trained)
@@ -54,6 +56,11 @@ def test_a_recipe_is_whole_and_a_small_one_of_its_kind_trains(
         assert (tmp_path / "run" / "best.safetensors").is_file()
         assert (tmp_path / "run" / "validation.csv").is_file()
         assert list((tmp_path / "run" / "previews").glob("*.png"))
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_a_recipe_of_a_benchmark_can_be_read(path: Path) -> None:
+    assert Recipe.from_yaml(path).name == path.stem
 
 
 def _images(recipe: Recipe, folder: Path) -> dict[str, Any]:
