@@ -14,20 +14,17 @@ from dataclasses import dataclass
 
 import torch
 from diffir_training.batches import Batch, BatchSource
-from diffir_training.building import adam
+from diffir_training.building import PIXEL_LOSSES, adam
 from diffir_training.data import open_data
 from diffir_training.devices import Devices, autocast_dtype
 from diffir_training.ema import EMA
 from diffir_training.learner import StageBatches
-from diffir_training.losses import Distance, pixel_l1, pixel_log_rms
 from diffir_training.recipe import Recipe, StageSchedule
 from diffir_training.worker_batches import Ahead, prepared_ahead
 from torch import Tensor, nn
 
 from diffir_core.errors import InputError
 from rivals.networks import Rival
-
-_PIXEL_LOSSES: dict[str, Distance] = {"l1": pixel_l1, "log_rms": pixel_log_rms}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +145,7 @@ class _Learner:
         return Step(loss.item(), rate, self.ema.network)
 
     def _loss(self, batch: Batch) -> Tensor:
-        pixel = _PIXEL_LOSSES[self._schedule.pixel_loss]
+        pixel = PIXEL_LOSSES[self._schedule.pixel_loss]
         with torch.autocast(
             self._device.type,
             self._dtype or torch.bfloat16,

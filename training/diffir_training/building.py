@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 
 NetworkT = TypeVar("NetworkT", DiffIRS1, DiffIRS2)
 _DISTANCES: dict[str, Distance] = {"l1": kd_l1, "kl": kd_kl}
-_PIXEL_LOSSES: dict[str, Distance] = {"l1": pixel_l1, "log_rms": pixel_log_rms}
+PIXEL_LOSSES: dict[str, Distance] = {"l1": pixel_l1, "log_rms": pixel_log_rms}
+"""Errors of an image, by what a recipe calls them."""
 
 
 def first_network(recipe: Recipe) -> DiffIRS1:
@@ -95,7 +96,7 @@ def build_stage(
     """Give the stage of a schedule."""
     plain: GroundTruthStage | EstimationStage
     distance = _DISTANCES[schedule.distillation]
-    pixel = _PIXEL_LOSSES[schedule.pixel_loss]
+    pixel = PIXEL_LOSSES[schedule.pixel_loss]
     if stage2 is None:
         plain = GroundTruthStage(stage1, pixel)
     elif schedule.kind == "estimation":
