@@ -51,5 +51,8 @@ class RestoreReport(FrozenConfig):
     ipr_source: str
     ipr_mean_norm: float
     """Mean Euclidean length of the IPRs that were used."""
+    keeps_local_mean: bool = False
+    """Whether planes were given the local mean of the raw ones, by the options
+    or, where they leave it open, by the model's card."""
     versions: dict[str, str]
     options: dict[str, object]

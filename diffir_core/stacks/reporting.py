@@ -6,9 +6,7 @@ import platform
 import time
 from importlib.metadata import version
 
-from diffir_core.engine.restorer import Restorer
 from diffir_core.engine.runner import HALO
-from diffir_core.options import RestoreOptions
 from diffir_core.report import MappingReport, RestoreReport
 from diffir_core.stacks.ledger import Ledger
 from diffir_core.stacks.statistics import StackStatistics, mean_norm
@@ -96,10 +94,6 @@ def report_of(
         ipr_source="given" if restorer.options.ipr else restorer.options.ipr_scope,
         ipr_mean_norm=mean_norm(iprs),
         versions=versions(),
-        options=_settled(restorer).model_dump(mode="json"),
+        keeps_local_mean=restorer.keeps_local_mean,
+        options=restorer.options.model_dump(mode="json"),
     )
-
-
-def _settled(restorer: Restorer) -> RestoreOptions:
-    """Give the options with what was left to the model."""
-    return restorer.options.replace(keep_local_mean=restorer.keeps_local_mean)

@@ -118,7 +118,7 @@ def test_integers_are_rounded_once_and_clipping_is_counted(tiny: Model) -> None:
         raw, tiny, axes="YX", options=options, return_report=True
     )
     assert np.array_equal(rounded, np.clip(np.rint(exact), 0, 65535))
-    assert report.options["keep_local_mean"] is True
+    assert report.keeps_local_mean
     assert report.clipped_values == int((np.rint(exact) < 0).sum())
 
 
