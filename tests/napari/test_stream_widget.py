@@ -305,6 +305,8 @@ def test_the_viewer_answers_while_a_stack_is_restored(
             break
         viewer.dims.set_current_step(0, step % 30)
         qtbot.wait(50)
+        if widget.state.is_active:
+            assert "unfinished" not in widget.estimate_label.text()
     ended(widget, qtbot)
     heartbeat.stop()
     assert heartbeat.beats > 20

@@ -119,7 +119,8 @@ class StreamWidget(Panel):
         self._show_buttons()
         self.estimate_label.setText("")
         wanted = None
-        if self.form.is_complete and not self._session.is_busy:
+        is_idle = not (self.state.is_active or self._session.is_busy)
+        if self.form.is_complete and is_idle:
             try:
                 wanted = self.form.request()
             except DiffIRError as error:
