@@ -10,12 +10,12 @@ are what a denoiser of fluorescence images should find unlike.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from image_quality.sets import default_data
 from numpy.typing import NDArray
 from skimage import data as photographs
 from skimage.io import imread
@@ -55,10 +55,9 @@ def others() -> dict[str, NDArray[Any]]:
 
 def main() -> None:
     """Print the table."""
-    default = Path(os.environ.get("DIFFIR_DATA", "../shared/data")) / "test"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="fluo-denoise")
-    parser.add_argument("--data", type=Path, default=default)
+    parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--limit", type=int, default=6)
     a = parser.parse_args()
     model = diffir.load_model(a.model)

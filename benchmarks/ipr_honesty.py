@@ -20,14 +20,13 @@ difference over the mean length of an IPR.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from image_quality.sets import RANGE, SETS, Image, Pair, spread
+from image_quality.sets import RANGE, SETS, Image, Pair, default_data, spread
 from image_quality.tables import markdown
 
 import diffir_core as diffir
@@ -72,9 +71,8 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    data = Path(os.environ.get("DIFFIR_DATA", "../shared/data")) / "test"
     parser.add_argument("--model", default="fluo-denoise")
-    parser.add_argument("--data", type=Path, default=data)
+    parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--limit", type=int, default=5, help="images of each set")
     parser.add_argument("--stage1", type=Path, help="of the same training")
     options = parser.parse_args()

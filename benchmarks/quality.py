@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -35,7 +34,7 @@ from image_quality.methods import (
     of_symmetries,
 )
 from image_quality.running import ScoreFile, score_set
-from image_quality.sets import SETS, spread
+from image_quality.sets import SETS, default_data, spread
 from image_quality.single_frames import single_frame_table
 from image_quality.tables import Results, group_table, main_table
 from image_quality.targets import target_table
@@ -87,7 +86,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rival", nargs="+", type=_named_file, default=[], metavar="NAME=FILE"
     )
-    parser.add_argument("--data", type=Path, default=_default_data())
+    parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--methods", nargs="+", help="besides models; default all")
     parser.add_argument("--json", type=Path)
@@ -105,10 +104,6 @@ def _named_file(text: str) -> tuple[str, Path]:
     if not (name and separator and path):
         raise argparse.ArgumentTypeError(f"'{text}' must look like NAME=FILE")
     return name, Path(path)
-
-
-def _default_data() -> Path:
-    return Path(os.environ.get("DIFFIR_DATA", "../shared/data")) / "test"
 
 
 def _methods(

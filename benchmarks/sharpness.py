@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from image_quality.blurred import LEVELS, Task, blurred_images
+from image_quality.sets import default_data
 from image_quality.sharpening import (
     INPUT,
     Sharpener,
@@ -66,7 +66,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", choices=LEVELS, required=True)
     parser.add_argument("--model", nargs="+", required=True)
-    parser.add_argument("--data", type=Path, default=_default_data())
+    parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--json", type=Path)
     parser.add_argument("--limit", type=int, help="images, evenly spread")
     parser.add_argument("--figure", type=Path)
@@ -74,10 +74,6 @@ def _options() -> argparse.Namespace:
     if not options.data.is_dir():
         sys.exit(f"No images at {options.data}; pass --data or set DIFFIR_DATA.")
     return options
-
-
-def _default_data() -> Path:
-    return Path(os.environ.get("DIFFIR_DATA", "../shared/data")) / "test"
 
 
 def _models(names: list[str], task: Task) -> list[Sharpener]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 from rivals.files import load_rival
 from rivals.restoring import restore_with
 
 import diffir_core as diffir
+from diffir_core.intensity import IntensityMapping
 from diffir_core.model import fingerprint
 from image_quality.classical import GAUSSIAN, NON_LOCAL_MEANS, TOTAL_VARIATION
 from image_quality.sets import Image, Pair
@@ -69,10 +69,7 @@ def of_symmetries(name: str) -> Method:
         mean, _ = diffir.restore_samples(
             pair.noisy, model, axes="YX", samples=8, kind="symmetries"
         )
-        if pair.noisy.dtype.kind == "f":
-            return mean
-        limits = np.iinfo(pair.noisy.dtype)
-        return np.clip(np.rint(mean), limits.min, limits.max)
+        return IntensityMapping(0.0, 1.0).from_model(mean, pair.noisy.dtype)[0]
 
     return Method(f"{model.name}, 8 symmetries", model.fingerprint[:16], restored)
 

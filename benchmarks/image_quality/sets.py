@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -44,6 +45,11 @@ class Pair:
     """The configuration, such as a specimen in a channel."""
     noisy: Image
     reference: Image
+
+
+def default_data() -> Path:
+    """Give where the test images are unless `--data` says otherwise."""
+    return Path(os.environ.get("DIFFIR_DATA", "../shared/data")) / "test"
 
 
 def spread(pairs: Iterable[Item], count: int | None) -> list[Item]:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from diffir_training.batches import Batch, BatchSource
-from diffir_training.building import PIXEL_LOSSES, adam
-from diffir_training.data import open_data
+from diffir_training.building import PIXEL_LOSSES, adam, data_of
 from diffir_training.devices import Devices, autocast_dtype
 from diffir_training.ema import EMA
 from diffir_training.learner import StageBatches
@@ -70,20 +69,6 @@ def _shortened(given: Sequence[Stretch], steps: int) -> list[Stretch]:
     return found
 
 
-def training_batches(recipe: Recipe) -> BatchSource:
-    """Open what the DiffIR of a recipe trains on, less what it validates on."""
-    plan = recipe.validation
-    return open_data(
-        recipe.data.images,
-        recipe.data.folder,
-        recipe.noise,
-        channels=recipe.model.out_channels,
-        largest_patch=recipe.largest_patch,
-        held_back=plan.held_back if plan else None,
-        seed=recipe.seed,
-    ).training
-
-
 def train(
     recipe: Recipe,
     network: Rival,
@@ -94,7 +79,7 @@ def train(
 
     In the end its weights are the average.
     """
-    data = training_batches(recipe)
+    data = data_of(recipe).training
     for part in parts:
         learner = _Learner(recipe, part, network, device)
         with closing(_batches(recipe, data, part)) as batches:

@@ -112,13 +112,7 @@ def render(
         raise InputError(f"Render one plane at a time, not {len(planes)}.")
     values = read_plane(source, planes[0])
     dtype = options.dtype(source.dtype)
-    mapped = MappedPlane(
-        values,
-        state.mapping,
-        model.config,
-        dtype,
-        keeps_local_mean=restorer.keeps_local_mean,
-    )
+    mapped = MappedPlane(values, state.mapping, restorer, dtype)
     job = restorer.job(mapped.plane, state.ipr)
     job.attention = dict(state.attention)
     exhaust(restorer.restore([job]))

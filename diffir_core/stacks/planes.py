@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from diffir_core.config import ModelConfig
 from diffir_core.engine.local_mean import restore_local_mean
 from diffir_core.engine.planes import Plane, take_tile
+from diffir_core.engine.restorer import Restorer
 from diffir_core.intensity import IntensityMapping
 
 _STRIP_ROWS = 256
@@ -19,20 +20,20 @@ _STRIP_ROWS = 256
 class MappedPlane:
     """A plane on its way: its values, the mapping, and room for the result.
 
-    With `keeps_local_mean`, the result waits in model units until all of it is there.
+    Where the restorer keeps the local mean, the result waits in model units until all
+    of it is there.
     """
 
     def __init__(
         self,
         values: NDArray[Any],
         mapping: IntensityMapping,
-        config: ModelConfig,
+        restorer: Restorer,
         dtype: np.dtype[Any],
-        *,
-        keeps_local_mean: bool = False,
     ) -> None:
+        config = restorer.config
         self._values, self._mapping, self._config = values, mapping, config
-        self._dtype, self._waits = dtype, keeps_local_mean
+        self._dtype, self._waits = dtype, restorer.keeps_local_mean
         height, width = (size * config.scale for size in values.shape[1:])
         shape = (config.out_channels, height, width)
         self._result = np.empty(shape, np.float32 if self._waits else dtype)

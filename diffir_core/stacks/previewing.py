@@ -149,12 +149,6 @@ class Previewer:
             self.iprs.restorer(options),
         )
         dtype = options.dtype(self.iprs.source.dtype)
-        mapped = MappedPlane(
-            values,
-            mapping,
-            self.iprs.model.config,
-            dtype,
-            keeps_local_mean=restorer.keeps_local_mean,
-        )
+        mapped = MappedPlane(values, mapping, restorer, dtype)
         yield from silently(restorer.restore([restorer.job(mapped.plane, ipr)]))
         return mapped.restored()

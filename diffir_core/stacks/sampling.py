@@ -18,20 +18,23 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from diffir_core.engine.local_mean import Reader, restore_local_mean
-from diffir_core.engine.planes import Job, array_plane
 from diffir_core.engine.restorer import Restorer
 from diffir_core.engine.workers import exhaust
 from diffir_core.errors import InputError
+from diffir_core.intensity import IntensityMapping
 from diffir_core.ipr import IPR
 from diffir_core.model import Model
 from diffir_core.noise import NoiseModel
 from diffir_core.options import RestoreOptions
+from diffir_core.stacks.planes import MappedPlane, readable_plane
 from diffir_core.stacks.preparing import fit_mappings, read_plane, restorer_of_images
 from diffir_core.stacks.source import ArraySource
 
 SampleKind = Literal["noise", "symmetries", "ipr", "seeds"]
 Image = NDArray[np.float32]
+
+_AS_IT_IS, _FLOAT32 = IntensityMapping(offset=0.0, scale=1.0), np.dtype(np.float32)
+"""Samples are restored in model units."""
 
 
 def restore_samples(
@@ -213,36 +216,23 @@ def _restored(
         some = images[first : first + size]
         given = iprs[first : first + size] if iprs else None
         own = given or [restorer.ipr_from(f, "") for f in _features(restorer, some)]
-        pairs = [
-            _job(restorer, image, ipr) for image, ipr in zip(some, own, strict=True)
+        planes = [MappedPlane(image, _AS_IT_IS, restorer, _FLOAT32) for image in some]
+        jobs = [
+            restorer.job(plane.plane, ipr)
+            for plane, ipr in zip(planes, own, strict=True)
         ]
-        for fraction in restorer.restore([job for job, _ in pairs]):
-            yield fraction * len(pairs)
-        for image, (_, out) in zip(some, pairs, strict=True):
-            if restorer.keeps_local_mean:
-                restore_local_mean(_rows_of(image), out, restorer.config.scale)
-            yield out
-
-
-def _rows_of(image: Image) -> Reader:
-    return lambda rows: image[:, rows]
+        for fraction in restorer.restore(jobs):
+            yield fraction * len(jobs)
+        yield from (plane.restored() for plane in planes)
 
 
 def _features(restorer: Restorer, images: list[Image]) -> list[Image]:
-    planes = [_job_plane(restorer, image) for image in images]
-    return exhaust(restorer.features([plane for plane, _ in planes]))
-
-
-def _job(restorer: Restorer, image: Image, ipr: IPR) -> tuple[Job, Image]:
-    plane, out = _job_plane(restorer, image)
-    return restorer.job(plane, ipr), out
-
-
-def _job_plane(restorer: Restorer, image: Image) -> tuple[Any, Image]:
     config = restorer.config
-    shape = tuple(size * config.scale for size in image.shape[1:])
-    out = np.empty((config.out_channels, *shape), np.float32)
-    return array_plane(image, config, out), out
+    return exhaust(
+        restorer.features(
+            [readable_plane(image, _AS_IT_IS, config) for image in images]
+        )
+    )
 
 
 def _turned(image: Image, which: int) -> Image:

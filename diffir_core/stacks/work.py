@@ -121,13 +121,7 @@ class StackWork:
         if not self.is_restored(plane):
             return None
         mapping = statistics.mappings[plane.channel]
-        return MappedPlane(
-            values,
-            mapping,
-            self.restorer.config,
-            self.dtype,
-            keeps_local_mean=self.restorer.keeps_local_mean,
-        )
+        return MappedPlane(values, mapping, self.restorer, self.dtype)
 
     def _restore(
         self,

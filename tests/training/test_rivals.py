@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffir_training.building import data_of
 from diffir_training.fused import fuse
 from diffir_training.recipe import Recipe
 from image_quality.methods import of_rival
@@ -18,7 +19,7 @@ from rivals.costs import cost_of_model, multiply_adds_per_pixel, new_rival
 from rivals.files import load_rival, save_rival
 from rivals.networks import Kind, PlainDIRformer, UNet, UNetConfig, mirrored
 from rivals.restoring import restore_with
-from rivals.training import stretches, train, training_batches
+from rivals.training import stretches, train
 
 from diffir_core.errors import InputError
 
@@ -96,7 +97,7 @@ def test_a_rival_sees_the_batches_of_the_stages_that_restore(drawn: Recipe) -> N
     part = replace(whole[1], schedule=whole[1].schedule.replace(steps=2))
     list(train(drawn, network, [part], torch.device("cpu")))
     assert len(seen) == 2
-    data = training_batches(drawn)
+    data = data_of(drawn).training
     for number, noisy in enumerate(seen, start=10):
         assert torch.equal(noisy, data.batch(number, 32, range(2)).noisy)
 

@@ -1,4 +1,4 @@
-"""From a recipe's values to networks, stages and optimisers."""
+"""From a recipe's values to data, networks, stages and optimisers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from diffir_core.checkpoint import load_model
 from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS1, DiffIRS2
 from diffir_training.adversarial_stages import AdversarialStage, InpaintingStage
+from diffir_training.data import TrainingData, open_data
 from diffir_training.discriminators import PatchDiscriminator, UNetDiscriminator
 from diffir_training.losses import (
     Distance,
@@ -37,6 +38,20 @@ NetworkT = TypeVar("NetworkT", DiffIRS1, DiffIRS2)
 _DISTANCES: dict[str, Distance] = {"l1": kd_l1, "kl": kd_kl}
 PIXEL_LOSSES: dict[str, Distance] = {"l1": pixel_l1, "log_rms": pixel_log_rms}
 """Errors of an image, by what a recipe calls them."""
+
+
+def data_of(recipe: Recipe) -> TrainingData:
+    """Open what a recipe trains on, and what it holds back to validate on."""
+    plan = recipe.validation
+    return open_data(
+        recipe.data.images,
+        recipe.data.folder,
+        recipe.noise,
+        channels=recipe.model.out_channels,
+        largest_patch=recipe.largest_patch,
+        held_back=plan.held_back if plan else None,
+        seed=recipe.seed,
+    )
 
 
 def first_network(recipe: Recipe) -> DiffIRS1:

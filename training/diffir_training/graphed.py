@@ -6,15 +6,12 @@ CPU to launch each of them. Recorded once, they are launched together.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
 from diffir_training.batches import Batch
-
-logger = logging.getLogger(__name__)
 
 LossOf = Callable[[Batch, Tensor], Tensor]
 _WARMUP_RUNS = 3

@@ -17,8 +17,7 @@ from diffir_core.checkpoint import save_model
 from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS2
 from diffir_training.batches import Batch, drawn
-from diffir_training.building import first_network, second_network
-from diffir_training.data import open_data
+from diffir_training.building import data_of, first_network, second_network
 from diffir_training.devices import Devices, find_devices
 from diffir_training.fused import Network, fuse
 from diffir_training.ipr_statistics import STATISTICS_STEP, measure_iprs
@@ -73,16 +72,7 @@ class Trainer:
             (folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
 
     def _open_data(self) -> None:
-        recipe, plan = self.recipe, self.recipe.validation
-        data = open_data(
-            recipe.data.images,
-            recipe.data.folder,
-            recipe.noise,
-            channels=recipe.model.out_channels,
-            largest_patch=recipe.largest_patch,
-            held_back=plan.held_back if plan else None,
-            seed=recipe.seed,
-        )
+        plan, data = self.recipe.validation, data_of(self.recipe)
         self.data = data.training
         self._held_back: list[Batch] = []
         if plan is not None and data.held_back is not None:

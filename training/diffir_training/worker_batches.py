@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -68,21 +68,14 @@ class WorkerBatches(Generic[BatchT]):
             generator=torch.Generator(),
         )
         self._batches: Iterator[Any] = iter(loader)
-        self._waited_seconds = 0.0
-
-    @property
-    def waited_seconds(self) -> float:
+        self.waited_seconds = 0.0
         """How long the consumer was kept waiting, in all."""
-        return self._waited_seconds
-
-    def __iter__(self) -> Self:
-        return self
 
     def __next__(self) -> BatchT:
         """Give the next batch, as soon as it is there; none once closed."""
         start = time.perf_counter()
         batch: BatchT | _Failed = next(self._batches)
-        self._waited_seconds += time.perf_counter() - start
+        self.waited_seconds += time.perf_counter() - start
         if isinstance(batch, _Failed):
             raise batch.error
         return batch
