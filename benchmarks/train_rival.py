@@ -66,12 +66,12 @@ def _introduce(recipe: Recipe, network: Rival) -> None:
 
 
 def _train(recipe: Recipe, network: Rival, output: Path, limit: int | None) -> None:
-    device = find_devices(recipe.loop.device).device
-    fuse(network, compiled=recipe.loop.compile).to(device)
+    devices = find_devices(recipe.loop.device)
+    fuse(network, compiled=recipe.loop.compile).to(devices.device)
     parts = stretches(recipe, limit)
     total = sum(part.schedule.steps for part in parts)
     started, losses = time.monotonic(), []
-    for number, step in enumerate(train(recipe, network, parts, device), start=1):
+    for number, step in enumerate(train(recipe, network, parts, devices), start=1):
         losses.append(step.loss)
         if number % _REPORT_STEPS == 0 or number == total:
             mean, seconds = sum(losses) / len(losses), time.monotonic() - started

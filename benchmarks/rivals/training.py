@@ -7,19 +7,16 @@ see in the training of the DiffIR, and begins with the average of the stage befo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-import torch
-from diffir_training.batches import Batch, BatchSource
-from diffir_training.building import PIXEL_LOSSES, adam, data_of
-from diffir_training.devices import Devices, autocast_dtype
-from diffir_training.ema import EMA
-from diffir_training.learner import StageBatches
+from diffir_training.batches import Batch
+from diffir_training.building import PIXEL_LOSSES, data_of
+from diffir_training.devices import Devices
+from diffir_training.learner import Learner
+from diffir_training.losses import Distance
 from diffir_training.recipe import Recipe, StageSchedule
-from diffir_training.worker_batches import Ahead, prepared_ahead
 from torch import Tensor, nn
 
 from diffir_core.errors import InputError
@@ -69,11 +66,30 @@ def _shortened(given: Sequence[Stretch], steps: int) -> list[Stretch]:
     return found
 
 
+class RivalStage:
+    """A stage for the training loop of DiffIR; there is no IPR, so no noise."""
+
+    def __init__(self, network: Rival, pixel: Distance) -> None:
+        self.network, self._pixel = network, pixel
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Give all parameters."""
+        return self.network.parameters()
+
+    def loss(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Give the error of the restored patches."""
+        return self._pixel(self.restored(self.network, batch), batch.clean)
+
+    def restored(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Restore patches (b, c, h, w)."""
+        return network(batch.noisy)  # type: ignore[no-any-return]
+
+
 def train(
     recipe: Recipe,
     network: Rival,
     parts: Sequence[Stretch],
-    device: torch.device,
+    devices: Devices,
 ) -> Iterator[Step]:
     """Train a network on its device, in place, step by step.
 
@@ -81,59 +97,11 @@ def train(
     """
     data = data_of(recipe).training
     for part in parts:
-        learner = _Learner(recipe, part, network, device)
-        with closing(_batches(recipe, data, part)) as batches:
-            for step in range(part.schedule.steps):
-                yield learner.step(step, next(batches))
-        network.load_state_dict(learner.ema.network.state_dict())
-
-
-def _batches(recipe: Recipe, data: BatchSource, part: Stretch) -> Ahead[Batch]:
-    """Prepare the batches of a stage ahead."""
-    alone = Devices(torch.device("cpu"), rank=0, processes=1)
-    batch_of = StageBatches(data, part.schedule, alone, part.first)
-    return prepared_ahead(batch_of, part.first, recipe.loop.workers)
-
-
-class _Learner:
-    """A stage under way: its optimiser, and the average of the weights."""
-
-    def __init__(
-        self, recipe: Recipe, part: Stretch, network: Rival, device: torch.device
-    ) -> None:
         schedule = part.schedule
-        own = schedule.ema_decay
-        self._schedule, self._network, self._device = schedule, network, device
-        self._clip = recipe.clip_gradient_norm
-        self._dtype = autocast_dtype(recipe.loop.precision, device)
-        self._optimizer = adam(
-            network.parameters(), schedule.rate_at(0), schedule.betas
-        )
-        self.ema: EMA[Rival] = EMA(network, recipe.ema_decay if own is None else own)
-
-    def step(self, step: int, batch: Batch) -> Step:
-        """Take a step of this stage."""
-        rate = self._schedule.rate_at(step)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(batch.to(self._device))
-        if not math.isfinite(loss.item()):
-            raise InputError(
-                f"The loss is {loss.item()} at step {step}; lower the rate ({rate:g})."
-            )
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self._clip is not None:
-            nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
-        self._optimizer.step()
-        self.ema.update(self._network)
-        return Step(loss.item(), rate, self.ema.network)
-
-    def _loss(self, batch: Batch) -> Tensor:
-        pixel = PIXEL_LOSSES[self._schedule.pixel_loss]
-        with torch.autocast(
-            self._device.type,
-            self._dtype or torch.bfloat16,
-            enabled=self._dtype is not None,
-        ):
-            return pixel(self._network(batch.noisy), batch.clean)
+        stage = RivalStage(network, PIXEL_LOSSES[schedule.pixel_loss])
+        learner = Learner(recipe, schedule, stage, data, devices)
+        with closing(learner):
+            for step in range(schedule.steps):
+                loss = learner.step(part.first + step, step)
+                yield Step(loss, schedule.rate_at(step), learner.ema.network)
+        learner.keep_average()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from diffir_training.building import data_of
+from diffir_training.devices import Devices
 from diffir_training.fused import fuse
 from diffir_training.recipe import Recipe
 from image_quality.methods import of_rival
@@ -23,6 +24,7 @@ from rivals.training import stretches, train
 
 from diffir_core.errors import InputError
 
+CPU = Devices(torch.device("cpu"), rank=0, processes=1)
 KINDS: tuple[Kind, ...] = ("unet", "dirformer")
 DRAWN = dict(kind="clean", sources=[dict(structure="puncta", images=2, size=96)])
 
@@ -41,9 +43,8 @@ def test_a_trained_rival_restores_the_same_after_loading(
     kind: Kind, drawn: Recipe, tmp_path: Path
 ) -> None:
     network = fuse(new_rival(kind, drawn.model))
-    device = torch.device("cpu")
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    steps = list(train(drawn, network, stretches(drawn, 3), device))
+    steps = list(train(drawn, network, stretches(drawn, 3), CPU))
     assert len(steps) == 3
     assert all(not torch.equal(v, before[n]) for n, v in network.state_dict().items())
     save_rival(tmp_path / "rival.safetensors", steps[-1].average)
@@ -95,7 +96,7 @@ def test_a_rival_sees_the_batches_of_the_stages_that_restore(drawn: Recipe) -> N
     network = PlainDIRformer(drawn.model)
     network.register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
     part = replace(whole[1], schedule=whole[1].schedule.replace(steps=2))
-    list(train(drawn, network, [part], torch.device("cpu")))
+    list(train(drawn, network, [part], CPU))
     assert len(seen) == 2
     data = data_of(drawn).training
     for number, noisy in enumerate(seen, start=10):

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from diffir_core.errors import InputError
-from diffir_core.nn import DiffIRS1, DiffIRS2
 from diffir_training.adversarial_stages import DiscriminatingStage
 from diffir_training.batches import Batch, BatchSource
-from diffir_training.building import adam, build_stage, discriminator_for
+from diffir_training.building import adam
 from diffir_training.devices import Devices, autocast_dtype
 from diffir_training.ema import EMA
 from diffir_training.graphed import GraphedLoss
 from diffir_training.microbatch import MicroBatches
 from diffir_training.recipe import Recipe, StageSchedule
+from diffir_training.stages import Stage
 from diffir_training.worker_batches import Ahead, prepared_ahead
 
 
@@ -46,9 +46,10 @@ class Learner:
         self,
         recipe: Recipe,
         schedule: StageSchedule,
-        networks: tuple[DiffIRS1, DiffIRS2 | None],
+        stage: Stage,
         data: BatchSource,
         devices: Devices,
+        discriminator: nn.Module | None = None,
     ) -> None:
         self._recipe, self.schedule = recipe, schedule
         self._data, self._devices = data, devices
@@ -57,13 +58,11 @@ class Learner:
         self._graph: GraphedLoss | None = None
         self._micro = MicroBatches(recipe.loop.micro_batch)
         self._dtype = autocast_dtype(recipe.loop.precision, devices.device)
-        self.discriminator = discriminator_for(recipe, schedule)
+        self.stage, self.discriminator = stage, discriminator
         self._opponent: torch.optim.Adam | None = None
-        if self.discriminator is not None and schedule.adversary is not None:
-            self.discriminator.to(devices.device)
+        if discriminator is not None and schedule.adversary is not None:
             rate = schedule.adversary.rate.rate(0)
-            self._opponent = adam(self.discriminator.parameters(), rate, schedule.betas)
-        self.stage = build_stage(schedule, *networks, self.discriminator)
+            self._opponent = adam(discriminator.parameters(), rate, schedule.betas)
         self._parameters = list(self.stage.parameters())
         self.optimizer = adam(self._parameters, schedule.rate_at(0), schedule.betas)
         self.ema: EMA[Any] = EMA(self.stage.network, self._ema_decay())

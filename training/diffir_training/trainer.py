@@ -17,7 +17,13 @@ from diffir_core.checkpoint import save_model
 from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS2
 from diffir_training.batches import Batch, drawn
-from diffir_training.building import data_of, first_network, second_network
+from diffir_training.building import (
+    build_stage,
+    data_of,
+    discriminator_for,
+    first_network,
+    second_network,
+)
 from diffir_training.devices import Devices, find_devices
 from diffir_training.fused import Network, fuse
 from diffir_training.ipr_statistics import STATISTICS_STEP, measure_iprs
@@ -148,9 +154,12 @@ class Trainer:
         kind = self.schedule.kind
         if kind != "ground_truth" and self.stage2 is None:
             self.stage2 = self._prepared(second_network(self.recipe, self.stage1))
-        networks = self.stage1, self.stage2
+        discriminator = discriminator_for(self.recipe, self.schedule)
+        if discriminator is not None:
+            discriminator.to(self.devices.device)
+        stage = build_stage(self.schedule, self.stage1, self.stage2, discriminator)
         self.learner = Learner(
-            self.recipe, self.schedule, networks, self.data, self.devices
+            self.recipe, self.schedule, stage, self.data, self.devices, discriminator
         )
 
     def _leave_stage(self) -> None:
