@@ -10,6 +10,7 @@ from diffir_core._base import FrozenConfig
 
 Architecture = Literal["deblur", "sr", "inpainting"]
 LayerNormKind = Literal["WithBias", "BiasFree"]
+BodyGrid = Literal["release", "input"]
 
 
 class ModelConfig(FrozenConfig):
@@ -28,6 +29,12 @@ class ModelConfig(FrozenConfig):
     out_channels: int = Field(3, ge=1)
     scale: Literal[1, 2, 4] = 1
     """Output pixels per input pixel, along each axis."""
+    body_grid: BodyGrid = "release"
+    """On which pixels the body of an `sr` network works.
+
+    `release`: as published, a quarter of the output's. `input`: the input's, like
+    `deblur`, so that what a denoiser has learnt can be trained on to enlarge (ours).
+    """
     dim: int = Field(48, ge=2, multiple_of=2)
     """Width C of the first level; the levels have C, 2C, 4C and 8C channels."""
     num_blocks: tuple[int, int, int, int] = (3, 5, 6, 6)
@@ -56,6 +63,8 @@ class ModelConfig(FrozenConfig):
                 raise ValueError("the 'sr' architecture needs refinement blocks")
         elif self.scale != 1:
             raise ValueError(f"scale {self.scale} needs the 'sr' architecture")
+        if self.body_grid == "input" and self.scale == 1:
+            raise ValueError("body_grid 'input' needs a scale of 2 or 4")
         expected = self.out_channels + (self.architecture == "inpainting")
         if self.in_channels != expected:
             raise ValueError(
@@ -70,14 +79,26 @@ class ModelConfig(FrozenConfig):
         return self
 
     @property
+    def tail_scale(self) -> int:
+        """Output pixels per pixel of the body, along each axis."""
+        if self.architecture != "sr":
+            return 1
+        return 4 if self.body_grid == "release" else self.scale
+
+    @property
     def body_unshuffle(self) -> int:
-        """Pixel-unshuffle factor in front of the DIRformer (SR x2: 2, SR x1: 4)."""
-        return 4 // self.scale if self.architecture == "sr" else 1
+        """Pixel-unshuffle factor in front of the DIRformer (release: SR x2 2, x1 4)."""
+        return max(1, self.tail_scale // self.scale)
 
     @property
     def cpen_unshuffle(self) -> int:
         """Pixel-unshuffle factor of the degraded image in front of CPEN."""
-        return 4 // self.scale
+        return 4 // self.scale if self.body_grid == "release" else 4
+
+    @property
+    def cpen_gt_unshuffle(self) -> int:
+        """Pixel-unshuffle factor of the ground truth in front of CPEN; released: 4."""
+        return self.cpen_unshuffle * self.scale
 
     @property
     def size_multiple(self) -> int:
@@ -92,7 +113,7 @@ class ModelConfig(FrozenConfig):
     @property
     def cpen_gt_channels(self) -> int:
         """Channels that the ground truth adds to the input of the stage-1 CPEN."""
-        return self.out_channels * 16
+        return self.out_channels * self.cpen_gt_unshuffle**2
 
     def level_width(self, level: int) -> int:
         """Channels at level 0..3 of the U-net."""

@@ -1,10 +1,14 @@
-"""Give a trained model more blocks, which do nothing until they are trained on.
+"""Give a trained model more blocks, or an end that enlarges, to be trained on.
 
     python tools/grow_model.py fluo-denoise recipe.yaml runs/grown/stage2.safetensors
 
 The recipe says the network to grow to: `num_blocks` and `num_refinement_blocks` may be
 larger. What the new blocks add to their input is 0 at first, so that the grown model
 restores as the old one does (Net2Net; Chen, Goodfellow & Shlens, ICLR 2016).
+
+A model that keeps the size may grow into one of architecture `sr` with `body_grid`
+`input`: at first it repeats each restored pixel, and stage 1 sees the ground truth
+binned to the size of the degraded image.
 """
 
 from __future__ import annotations
@@ -14,11 +18,15 @@ from pathlib import Path
 
 import torch
 from diffir_training.recipe import Recipe
+from einops import repeat
+from torch import Tensor, nn
 
 from diffir_core import load_model, save_model
 from diffir_core.config import ModelConfig
 from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS1, DiffIRS2
+
+State = dict[str, Tensor]
 
 
 def main() -> None:
@@ -40,21 +48,56 @@ def grown(network: DiffIRS1 | DiffIRS2, config: ModelConfig) -> DiffIRS1 | DiffI
     Raises
     ------
     InputError
-        If `config` differs in more than having more blocks.
+        If `config` differs in more than having more blocks or an end that enlarges.
     """
     larger = type(network)(config)
     state, trained = larger.state_dict(), network.state_dict()
+    if "G.output.weight" in trained and config.body_grid == "input":
+        trained = _enlarging(trained, state, config)
     for key, value in trained.items():
         if key not in state or state[key].shape != value.shape:
             raise InputError(
                 f"'{key}' of the model has no place in the recipe's network; only "
-                "num_blocks and num_refinement_blocks may be larger."
+                "num_blocks and num_refinement_blocks may be larger, and a network "
+                "that keeps the size may become 'sr' with body_grid 'input'."
             )
     for key in set(state) - set(trained):
         if key.endswith("project_out.weight"):
             state[key] = torch.zeros_like(state[key])
     larger.load_state_dict({**state, **trained})
     return larger
+
+
+def _enlarging(trained: State, state: State, config: ModelConfig) -> State:
+    """Turn the end of a network, and the eyes of stage 1, into those of a larger image.
+
+    After each pixel shuffle, the first channels are the image that the old end gave.
+    """
+    new = dict(trained)
+    kernel = new.pop("G.output.weight")
+    tail = sorted(k for k in state if k.startswith("G.tail") and k.endswith("weight"))
+    for key in tail:
+        weight, last = state[key].clone(), key == tail[-1]
+        weight = torch.zeros_like(weight) if last else weight
+        image = repeat(kernel, "o i y x -> (o four) i y x", four=1 if last else 4)
+        weight[: len(image)] = image
+        bias = key.replace("weight", "bias")
+        new |= {key: weight, bias: torch.zeros_like(state[bias])}
+        kernel = nn.init.dirac_(torch.empty_like(weight[: len(kernel)]))
+    if "E.E.0.weight" in new:
+        new["E.E.0.weight"] = _binning(new["E.E.0.weight"], config)
+    return new
+
+
+def _binning(weight: Tensor, config: ModelConfig) -> Tensor:
+    """Let the first layer of CPEN_S1 see the mean of the pixels of the ground truth."""
+    lq, gt = torch.split(
+        weight, [config.cpen_lq_channels, weight.shape[1] - config.cpen_lq_channels], 1
+    )
+    order = "f (c dy dx) y x -> f (c dy by dx bx) y x"
+    side, binned = config.cpen_unshuffle, config.scale
+    gt = repeat(gt, order, dy=side, dx=side, by=binned, bx=binned) / binned**2
+    return torch.cat([lq, gt], 1)
 
 
 if __name__ == "__main__":

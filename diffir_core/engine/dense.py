@@ -6,9 +6,9 @@ reordering of pixels between, both become one:
 - enlarging and the 1x1 convolution that merges a skip: the part of the latter that sees
   the enlarged features folds into the former;
 - the tail of super-resolution, three 3x3 convolutions with two pixel shuffles between
-  and no activation: one 5x5 convolution to the 4 x 4 pixels of the result, with twenty
-  times fewer operations. Near the border of the plane, where each of the three sees
-  zeros beyond it, the tail itself is run.
+  and no activation (two with one, for twice the size): one 5x5 convolution to the 4 x 4
+  pixels of the result, with twenty times fewer operations. Near the border of the
+  plane, where each of the three sees zeros beyond it, the tail itself is run.
 
 Pixel shuffles take their channels as (dy dx c) here, so that c stays contiguous.
 """
@@ -92,7 +92,7 @@ class DenseLayers:
     up: Convolution
     end: Convolution
     enlarging: int
-    """Pixels of the result, along an axis, for each of the body: 4 for 'sr'."""
+    """Pixels of the result, along an axis, for each of the body."""
 
     @property
     def border(self) -> int:
@@ -120,7 +120,11 @@ def dense_layers(
             prepare(Kernel(second.contiguous(), reduce.bias)),
         )
 
-    is_sr = net.config.architecture == "sr"
+    def ending() -> Kernel:
+        if net.config.architecture != "sr":
+            return _kernel_of(net.output)
+        return composed_tail(net.tail, net.config.tail_scale)
+
     return DenseLayers(
         network=net,
         embed=convolution(net.patch_embed),
@@ -134,8 +138,8 @@ def dense_layers(
             merge(net.up3_2, net.reduce_chan_level2),
         ),
         up=enlarge(net.up2_1),
-        end=prepare(composed_tail(net.tail)) if is_sr else convolution(net.output),
-        enlarging=4 if is_sr else 1,
+        end=prepare(ending()),
+        enlarging=net.config.tail_scale,
     )
 
 
@@ -160,18 +164,19 @@ def _projected(kernel: Kernel, matrix: Tensor) -> Kernel:
     return Kernel(weight.float().contiguous())
 
 
-def composed_tail(tail: nn.Module) -> Kernel:
-    """Give the tail of super-resolution as one kernel, to (dy dx c) of 4 x 4 pixels.
+def composed_tail(tail: nn.Module, scale: int) -> Kernel:
+    """Give a tail as one kernel, to (dy dx c) of `scale` x `scale` pixels.
 
     What it does to an impulse in each of its input channels is all there is to know.
-    Taken in float64: sums over three layers of weights would lose digits.
+    Taken in float64: sums over layers of weights would lose digits.
     """
     device = next(tail.parameters()).device
     exact = copy.deepcopy(tail).cpu().double()
     channels = next(exact.parameters()).shape[1]
     with torch.inference_mode():
         nothing = torch.zeros(1, channels, 5, 5, dtype=torch.float64)
-        bias = rearrange(exact(nothing)[0, :, 8:12, 8:12], "o dy dx -> (dy dx o)")
+        centre = slice(2 * scale, 3 * scale)
+        bias = rearrange(exact(nothing)[0, :, centre, centre], "o dy dx -> (dy dx o)")
         for name, parameter in exact.named_parameters():
             if name.endswith("bias"):
                 parameter.zero_()
@@ -181,7 +186,7 @@ def composed_tail(tail: nn.Module) -> Kernel:
         response = torch.cat([exact(part) for part in torch.split(impulses, _IMPULSES)])
     # A kernel is the response, mirrored: what lies left of it sees it on its right.
     order = "i o (y dy) (x dx) -> (dy dx o) i y x"
-    weight = rearrange(response, order, dy=4, dx=4).flip(2, 3)
+    weight = rearrange(response, order, dy=scale, dx=scale).flip(2, 3)
     return Kernel(
         weight.float().contiguous().to(device), bias.float().contiguous().to(device)
     )

@@ -21,8 +21,6 @@ from diffir_core.nn.diffusion import IPRDiffusion
 from diffir_core.nn.dirformer import DIRformer
 from diffir_core.nn.padding import pad_to_multiple
 
-_GT_UNSHUFFLE = 4
-
 
 class _DiffIR(nn.Module):
     """What both stages share: a DIRformer `G` that restores under a given IPR."""
@@ -71,7 +69,7 @@ class DiffIRS1(_DiffIR):
         `gt` is (b, out_channels, h * scale, w * scale) in model units.
         """
         lq_part = F.pixel_unshuffle(lq, self.config.cpen_unshuffle)
-        gt_part = F.pixel_unshuffle(gt, _GT_UNSHUFFLE)
+        gt_part = F.pixel_unshuffle(gt, self.config.cpen_gt_unshuffle)
         return self.E(torch.cat([lq_part, gt_part], dim=1))  # type: ignore[no-any-return]
 
     def forward(self, lq: Tensor, gt: Tensor) -> Tensor:

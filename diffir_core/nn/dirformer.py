@@ -26,7 +26,7 @@ class DIRformer(nn.Module):
                            down - level3 - cat - level3 - up
                                     down - latent - up
 
-    `end` predicts a residual (deblur), a residual after x4 pixel shuffling (sr), or
+    `end` predicts a residual (deblur), a residual after pixel shuffling (sr), or
     the image itself (inpainting).
     """
 
@@ -58,7 +58,7 @@ class DIRformer(nn.Module):
         if config.num_refinement_blocks:
             self.refinement = self._blocks(dim * 2, 0, config.num_refinement_blocks)
         if config.architecture == "sr":
-            self.tail = _sr_tail(dim, config.out_channels)
+            self.tail = _sr_tail(dim, config.out_channels, config.tail_scale)
         else:
             self.output = nn.Conv2d(
                 dim * 2, config.out_channels, 3, padding=1, bias=bias
@@ -114,12 +114,10 @@ class DIRformer(nn.Module):
         return self.tail(x) + F.interpolate(lq, scale_factor=scale, mode="nearest")  # type: ignore[no-any-return]
 
 
-def _sr_tail(dim: int, out_channels: int) -> nn.Sequential:
-    """Two pixel shuffles of 2: always x4 of the body's size."""
-    double = nn.Sequential(
-        nn.Conv2d(dim * 2, dim * 8, 3, padding=1),
-        nn.PixelShuffle(2),
-        nn.Conv2d(dim * 2, dim * 8, 3, padding=1),
-        nn.PixelShuffle(2),
-    )
-    return nn.Sequential(double, nn.Conv2d(dim * 2, out_channels, 3, padding=1))
+def _sr_tail(dim: int, out_channels: int, scale: int) -> nn.Sequential:
+    """Give a pixel shuffle for each doubling of the body's size: x4 as released."""
+    doubling: list[nn.Module] = []
+    for _ in range(scale.bit_length() - 1):
+        doubling += [nn.Conv2d(dim * 2, dim * 8, 3, padding=1), nn.PixelShuffle(2)]
+    last = nn.Conv2d(dim * 2, out_channels, 3, padding=1)
+    return nn.Sequential(nn.Sequential(*doubling), last)

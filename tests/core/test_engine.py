@@ -45,6 +45,7 @@ ARCHITECTURES: list[dict[str, Any]] = [
     {"architecture": "sr", "scale": 2, "ffn_expansion": 2.2, "dim": 16},
     {"architecture": "sr", "scale": 1, "layer_norm": "BiasFree"},
     {"architecture": "sr", "scale": 4},
+    {"architecture": "sr", "scale": 2, "body_grid": "input"},
     {"architecture": "inpainting", "in_channels": 2, "num_refinement_blocks": 0},
 ]
 NETWORKS = [random_network(**changes) for changes in ARCHITECTURES]

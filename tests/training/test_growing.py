@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as functional
 from grow_model import grown
 from networks import TINY
 
 from diffir_core.config import ModelConfig
 from diffir_core.errors import InputError
-from diffir_core.nn import DiffIRS2
+from diffir_core.nn import DiffIRS1, DiffIRS2
 
 
 def test_a_grown_network_computes_the_same_and_can_learn() -> None:
@@ -23,6 +24,41 @@ def test_a_grown_network_computes_the_same_and_can_learn() -> None:
     torch.testing.assert_close(restored, network(image, noise=start))
     restored.square().mean().backward()
     assert deeper.G.latent[2].ffn.project_out.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_network_that_enlarges_begins_by_repeating_restored_pixels(
+    scale: int,
+) -> None:
+    torch.manual_seed(0)
+    network = DiffIRS2(ModelConfig.parse(TINY))
+    config = network.config.replace(architecture="sr", scale=scale, body_grid="input")
+    enlarging = grown(network, config)
+    image, start = torch.rand(1, 1, 32, 32), torch.randn(1, 256)
+    restored = enlarging(image, noise=start)
+    expected = repeated(network(image, noise=start), scale)
+    torch.testing.assert_close(restored, expected)
+    restored.square().mean().backward()
+    for parameter in enlarging.G.tail[-1].parameters():
+        assert parameter.grad.abs().min() > 0
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_stage_one_that_enlarges_begins_by_seeing_the_ground_truth_binned(
+    scale: int,
+) -> None:
+    torch.manual_seed(0)
+    network = DiffIRS1(ModelConfig.parse(TINY))
+    config = network.config.replace(architecture="sr", scale=scale, body_grid="input")
+    lq, gt = torch.rand(1, 1, 32, 32), torch.rand(1, 1, 32 * scale, 32 * scale)
+    binned = functional.avg_pool2d(gt, scale)
+    torch.testing.assert_close(
+        grown(network, config).extract_ipr(lq, gt), network.extract_ipr(lq, binned)
+    )
+
+
+def repeated(image: torch.Tensor, times: int) -> torch.Tensor:
+    return image.repeat_interleave(times, -1).repeat_interleave(times, -2)
 
 
 def test_a_wider_network_is_refused() -> None:
