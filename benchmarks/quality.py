@@ -4,14 +4,14 @@
         [--rival NAME=FILE ...] [--data DIR] [--sets ...] [--json FILE]
         [--figure FILE] [--scores FILE] [--limit N]
 
-Sets are described in `image_quality/sets.py`, methods in `image_quality/classical.py`
-and `stabilised_bm3d.py`. BM3D needs what is in `requirements-quality.txt`; what is not
+Sets are described in `image_quality/sets.py`, methods in `image_quality/classical.py`,
+`stabilised_bm3d.py` and `noise2void.py`. BM3D needs what is in
+`requirements-quality.txt`, Noise2Void `requirements-noise2void.txt`; what is not
 installed is left out. Everything that is scored is written to the file `--scores` at
 once and not computed again, so that a run may be stopped and go on.
 
 Rivals, a CARE-style U-Net and the DIRformer without its IPR, are what
-`train_rival.py` has trained. Not compared yet: Noise2Void, which is trained on each
-image anew.
+`train_rival.py` has trained.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import diffir_core as diffir
 from diffir_core.intensity import IntensityMapping
 from diffir_core.model import fingerprint
 from image_quality.classical import GAUSSIAN, NON_LOCAL_MEANS, TOTAL_VARIATION
+from image_quality.noise2void import noise2void
 from image_quality.sets import Image, Pair
 from image_quality.stabilised_bm3d import vst_bm3d
 
@@ -40,7 +41,7 @@ class Method:
 
 
 def classical_methods() -> list[Method]:
-    """List what needs no training."""
+    """List what needs no training, or trains on the image itself."""
     filters = (("Gaussian", GAUSSIAN), ("TV", TOTAL_VARIATION))
     blind = [
         Method(name, "1", lambda pair, f=f: f.discrepancy(pair.noisy))
@@ -57,8 +58,9 @@ def classical_methods() -> list[Method]:
         for name, f in (*filters, ("NLM", NON_LOCAL_MEANS))
     ]
     bm3d = Method(STABILISED_BM3D, "2", lambda p: vst_bm3d(p.noisy), needs="bm3d")
+    n2v = Method("Noise2Void", "1", lambda p: noise2void(p.noisy), needs="careamics")
     noisy = Method(NOISY, "1", lambda pair: pair.noisy)
-    return [noisy, *blind, nlm, *oracles, bm3d]
+    return [noisy, *blind, nlm, *oracles, bm3d, n2v]
 
 
 def of_symmetries(name: str) -> Method:
