@@ -9,18 +9,23 @@ Sections = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSize:
-    """A network and its cost."""
+class Network:
+    """A network to train, and its cost."""
 
     parameters: int
     """Of the stage-2 model, which restores."""
     relative_cost: float
     """Time of a training step, against that of the small network."""
     config: Sections
+    """Of a new network."""
+    trained: str | None = None
+    """The shipped model that is trained on, where the network is not a new one."""
 
 
-MODEL_SIZES = {
-    "small": ModelSize(
+NETWORKS = {
+    "fluo-denoise, trained on": Network(3_290_651, 1.0, {}, "fluo-denoise"),
+    "em-denoise, trained on": Network(3_290_651, 1.0, {}, "em-denoise"),
+    "small, new": Network(
         3_290_651,
         1.0,
         dict(
@@ -30,7 +35,7 @@ MODEL_SIZES = {
             n_encoder_res=2,
         ),
     ),
-    "medium": ModelSize(
+    "medium, new": Network(
         6_731_114,
         2.3,
         dict(
@@ -40,9 +45,12 @@ MODEL_SIZES = {
             n_encoder_res=3,
         ),
     ),
-    "full": ModelSize(26_890_910, 8.8, dict(dim=48)),
+    "full, new": Network(26_890_910, 8.8, dict(dim=48)),
 }
-"""The small one is that of `fluo-denoise`, the full one that of the paper."""
+"""By name; the small one is that of the shipped models, the full one of the paper."""
+
+GENTLER = 0.5
+"""Learning rates of a network that is trained on, against those of a new one."""
 
 
 @dataclass(frozen=True, slots=True)

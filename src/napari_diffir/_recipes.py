@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from napari_diffir._presets import MODEL_SIZES, PRESETS
+from napari_diffir._presets import (
+    GENTLER,
+    NETWORKS,
+    PRESETS,
+    Network,
+    Preset,
+    Sections,
+)
 from napari_diffir._training_images import TrainingImages
 
 if TYPE_CHECKING:
@@ -18,7 +25,7 @@ def preset_recipe(
     run: Path,
     *,
     preset: str,
-    size: str,
+    network: str,
     images: TrainingImages,
     device: DeviceName = "auto",
 ) -> Recipe:
@@ -27,22 +34,42 @@ def preset_recipe(
 
     plan, sections = PRESETS[preset], images.prepare(run)
     sections["validation"] = plan.validation | sections.get("validation", {})
-    model = dict(task="denoise", in_channels=1, out_channels=1)
     return Recipe.parse(
         dict(
             name=run.name,
-            model=model | MODEL_SIZES[size].config,
-            stages=plan.stages,
             log_steps=plan.log_steps,
             checkpoint_steps=plan.checkpoint_steps,
-            card=_card(run.name, images.degradation),
             loop=dict(device=device),
+            **_beginning(NETWORKS[network], plan, _card(run.name, images.degradation)),
             **sections,
         )
     )
 
 
-def _card(name: str, degradation: str) -> dict[str, Any]:
+def _beginning(network: Network, plan: Preset, card: Sections) -> Sections:
+    """Give the network, what it begins with, its stages and its card."""
+    if network.trained is None:
+        model = dict(task="denoise", in_channels=1, out_channels=1) | network.config
+        return dict(model=model, stages=plan.stages, card=card)
+    from diffir_core.checkpoint import load_model
+
+    trained = load_model(network.trained)
+    before = trained.card.model_dump() if trained.card else {}
+    data = *before.get("training_data", ()), "Then images of its user's own, in napari"
+    return dict(
+        model=trained.config.model_dump(),
+        start=dict(stage2=network.trained),
+        stages=[stage | _gentler(stage) for stage in plan.stages],
+        card=before | card | dict(training_data=data, figures={}, frozen_halo_px=None),
+    )
+
+
+def _gentler(stage: Sections) -> Sections:
+    rates = ("learning_rate", "final_learning_rate")
+    return {key: GENTLER * stage[key] for key in rates}
+
+
+def _card(name: str, degradation: str) -> Sections:
     return dict(
         name=name,
         description="Denoising of one channel, trained in napari",

@@ -15,13 +15,14 @@ from diffir_training.degradations import CameraNoise
 from diffir_training.recipe import Recipe
 from tiny_runs import blobs, outcome, saved, saved_step, tiny_recipe
 
+from diffir_core import load_model
 from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS2
 from diffir_core.stacks.source import open_source
 from napari_diffir._camera import CameraChoice, degraded_picture
 from napari_diffir._crops import clean_crop
 from napari_diffir._layer_files import LayerImage, write_images
-from napari_diffir._presets import MODEL_SIZES, PRESETS
+from napari_diffir._presets import GENTLER, NETWORKS, PRESETS
 from napari_diffir._recipes import file_recipe, preset_recipe
 from napari_diffir._run_folder import extended
 from napari_diffir._run_warnings import warning
@@ -90,19 +91,41 @@ def test_pace_leaves_other_stages_out() -> None:
     assert pace.seconds_left(10) == pytest.approx(30.0)
 
 
-@pytest.mark.parametrize("size", MODEL_SIZES)
-def test_model_sizes_say_their_cost(tmp_path: Path, size: str) -> None:
+@pytest.mark.parametrize("network", NETWORKS)
+def test_networks_say_their_cost(tmp_path: Path, network: str) -> None:
     images = CleanImages(LayerImage(blobs(), "ZYX"))
-    recipe = preset_recipe(tmp_path, preset="quick", size=size, images=images)
+    recipe = preset_recipe(tmp_path, preset="quick", network=network, images=images)
     parameters = DiffIRS2(recipe.model).parameters()
-    assert sum(p.numel() for p in parameters) == MODEL_SIZES[size].parameters
+    assert sum(p.numel() for p in parameters) == NETWORKS[network].parameters
+
+
+def test_a_shipped_model_is_trained_on_gently_and_its_card_goes_along(
+    tmp_path: Path,
+) -> None:
+    images = CleanImages(LayerImage(blobs(), "ZYX"))
+    recipe = preset_recipe(
+        tmp_path / "mine",
+        preset="quick",
+        network="fluo-denoise, trained on",
+        images=images,
+    )
+    assert recipe.start.stage2 == "fluo-denoise"
+    rates = [stage["learning_rate"] for stage in PRESETS["quick"].stages]
+    assert [s.learning_rate for s in recipe.stages] == [GENTLER * r for r in rates]
+    before = load_model("fluo-denoise").card
+    assert recipe.card is not None
+    assert before is not None
+    assert recipe.card.name == "mine"
+    assert recipe.card.keeps_local_mean
+    assert recipe.card.figures == {}
+    assert set(before.training_data) < set(recipe.card.training_data)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_are_recipes_for_one_channel(tmp_path: Path, preset: str) -> None:
     camera = CameraChoice(photons=30, read_noise=2, offset=0.1)
     images = CleanImages(LayerImage(blobs(), "ZYX"), camera)
-    recipe = preset_recipe(tmp_path, preset=preset, size="small", images=images)
+    recipe = preset_recipe(tmp_path, preset=preset, network="small, new", images=images)
     assert [stage.kind for stage in recipe.stages][-1] == "joint"
     assert recipe.model.in_channels == 1
     assert recipe.noise.photons == (10.0, 90.0)

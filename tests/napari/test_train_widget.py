@@ -18,7 +18,7 @@ from tiny_runs import TINY, blobs, noisy, saved, saved_step, tiny_recipe
 from diffir_core.checkpoint import load_model
 from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS2
-from napari_diffir._presets import MODEL_SIZES, PRESETS, ModelSize, Preset
+from napari_diffir._presets import NETWORKS, PRESETS, Network, Preset
 from napari_diffir._run_folder import history
 from napari_diffir._run_text import run_command, run_python
 from napari_diffir._training import TrainingSession, current_session
@@ -112,7 +112,8 @@ def tiny_presets(monkeypatch: pytest.MonkeyPatch) -> None:
     validation = dict(steps=5, patches=2)
     preset = Preset("a moment", tuple(stages), 2, validation, 1000)
     monkeypatch.setitem(PRESETS, "quick", preset)
-    monkeypatch.setitem(MODEL_SIZES, "small", ModelSize(0, 1.0, TINY))
+    first = next(iter(NETWORKS))
+    monkeypatch.setitem(NETWORKS, first, Network(0, 1.0, TINY))
 
 
 def test_a_pair_of_layers_trains_closes_and_resumes(
@@ -286,12 +287,16 @@ def test_choices_are_what_is_trained(
     before = widget.form.clean.preview.picture.pixmap().toImage()
     widget.form.clean.camera_form.photons.set_nearest(10)
     assert widget.form.clean.preview.picture.pixmap().toImage() != before
-    widget.form.recipe.size_box.setCurrentIndex(1)
     recipe = widget.form.make_recipe()(tmp_path / "run")
+    assert recipe.start.stage2 == "fluo-denoise"
+    network_box = widget.form.recipe.network_box
+    network_box.setCurrentIndex(network_box.findData("medium, new"))
+    recipe = widget.form.make_recipe()(tmp_path / "run")
+    assert recipe.start.stage2 is None
     assert recipe.model.dim == 24
     assert recipe.noise.photons == pytest.approx((10 / 3, 30))
     widget.form.recipe.add_file(saved(recipe, tmp_path / "own.yaml"))
-    assert not widget.form.recipe.size_box.isEnabled()
+    assert not network_box.isEnabled()
     assert widget.form.make_recipe()(tmp_path / "other") == recipe
 
 

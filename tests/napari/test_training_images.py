@@ -136,7 +136,9 @@ def test_unnamed_axes_follow_the_named_ones() -> None:
 
 
 def test_a_patch_that_does_not_fit_is_explained_at_the_start(tmp_path: Path) -> None:
-    recipe = preset_recipe(tmp_path, preset="paper", size="small", images=pair(4, 96))
+    recipe = preset_recipe(
+        tmp_path, preset="paper", network="small, new", images=pair(4, 96)
+    )
     with pytest.raises(InputError, match=r"noisy\.tif.* 96 x 96 .* 512 x 512"):
         opened(recipe)
 
@@ -246,7 +248,7 @@ def test_crops_lie_side_by_side() -> None:
 
 def test_the_device_is_in_the_recipe_and_may_change(tmp_path: Path) -> None:
     recipe = preset_recipe(
-        tmp_path, preset="quick", size="small", images=pair(), device="cpu"
+        tmp_path, preset="quick", network="small, new", images=pair(), device="cpu"
     )
     assert recipe.loop.device == "cpu"
     assert recipe.card is not None
@@ -260,7 +262,9 @@ def test_the_device_is_in_the_recipe_and_may_change(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_what_is_held_back_joins_the_preset(tmp_path: Path, preset: str) -> None:
-    recipe = preset_recipe(tmp_path, preset=preset, size="small", images=pair(1))
+    recipe = preset_recipe(
+        tmp_path, preset=preset, network="small, new", images=pair(1)
+    )
     assert recipe.validation is not None
     assert recipe.validation.held_back_files == "*_held_back*"
     assert recipe.validation.steps == PRESETS[preset].validation["steps"]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TypeVar, cast
+from typing import cast
 
 import torch
 from torch import nn
 
 from diffir_core.checkpoint import load_model
 from diffir_core.errors import InputError
+from diffir_core.model import Model
 from diffir_core.nn import DiffIRS1, DiffIRS2
 from diffir_training.adversarial_stages import AdversarialStage, InpaintingStage
+from diffir_training.beginning import begin_at
 from diffir_training.data import TrainingData, open_data
 from diffir_training.discriminators import PatchDiscriminator, UNetDiscriminator
 from diffir_training.losses import (
@@ -34,7 +36,6 @@ from diffir_training.stages import (
 
 logger = logging.getLogger(__name__)
 
-NetworkT = TypeVar("NetworkT", DiffIRS1, DiffIRS2)
 _DISTANCES: dict[str, Distance] = {"l1": kd_l1, "kl": kd_kl}
 PIXEL_LOSSES: dict[str, Distance] = {"l1": pixel_l1, "log_rms": pixel_log_rms}
 """Errors of an image, by what a recipe calls them."""
@@ -58,11 +59,13 @@ def first_network(recipe: Recipe) -> DiffIRS1:
     """Give the stage-1 network that a run begins with, new or trained before."""
     start = recipe.start
     if start.stage1 is not None:
-        return _loaded(start.stage1, "stage1", DiffIRS1, recipe)
+        return cast("DiffIRS1", _trained(start.stage1, "stage1", 1, recipe).network)
     network = DiffIRS1(recipe.model)
     if start.stage2 is not None:
-        trained = _loaded(start.stage2, "stage2", DiffIRS2, recipe)
-        network.G.load_state_dict(trained.G.state_dict())
+        trained = _trained(start.stage2, "stage2", 2, recipe)
+        network.G.load_state_dict(trained.network.G.state_dict())
+        if trained.statistics is not None:
+            begin_at(network, torch.from_numpy(trained.statistics.mean))
     return network
 
 
@@ -71,15 +74,15 @@ def second_network(recipe: Recipe, teacher: DiffIRS1) -> DiffIRS2:
     start = recipe.start
     if start.stage2 is None:
         return stage_two_from(teacher)
-    network = _loaded(start.stage2, "stage2", DiffIRS2, recipe)
+    network = _trained(start.stage2, "stage2", 2, recipe).restorer
     if recipe.stages[0].kind == "ground_truth":  # Its DIRformer has learnt since.
         network.G.load_state_dict(teacher.G.state_dict())
     return network
 
 
-def _loaded(name: str, key: str, kind: type[NetworkT], recipe: Recipe) -> NetworkT:
+def _trained(name: str, key: str, stage: int, recipe: Recipe) -> Model:
     model = load_model(name)
-    if not isinstance(model.network, kind):
+    if model.stage != stage:
         raise InputError(
             f"start.{key} names {name}, which is a model of the other stage; a "
             "training leaves stage1.safetensors and stage2.safetensors."
@@ -89,7 +92,8 @@ def _loaded(name: str, key: str, kind: type[NetworkT], recipe: Recipe) -> Networ
             f"The network of {name} is not the recipe's model; copy its "
             "configuration, which diffir info shows, into the recipe."
         )
-    return model.network.requires_grad_(True)
+    model.network.requires_grad_(True)
+    return model
 
 
 def discriminator_for(recipe: Recipe, schedule: StageSchedule) -> nn.Module | None:

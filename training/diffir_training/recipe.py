@@ -157,11 +157,12 @@ class LoopConfig(FrozenConfig):
 
 
 class StartConfig(FrozenConfig):
-    """Trained networks to go on from: names of shipped models, or files.
+    """What to begin from: trained networks, by names of shipped models, or files.
 
     ``stage1`` alone spares stage 1, or fine-tunes it. ``stage2`` alone, such as a
-    shipped model, lends its DIRformer to stage 1, and all its parts to stage 2. Both
-    let a run begin with a joint stage, as the adversarial one of super-resolution.
+    shipped model, lends its DIRformer to stage 1, which begins under the mean IPR of
+    its training images, and all its parts to stage 2. Both let a run begin with a joint
+    stage, as the adversarial one of super-resolution.
     """
 
     stage1: str | None = None

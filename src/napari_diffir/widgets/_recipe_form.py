@@ -7,7 +7,7 @@ from pathlib import Path
 from psygnal import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QWidget
 
-from napari_diffir._presets import MODEL_SIZES, PRESETS
+from napari_diffir._presets import NETWORKS, PRESETS
 from napari_diffir._recipes import DeviceName
 from napari_diffir.widgets._source_box import narrow
 
@@ -22,20 +22,20 @@ class RecipeForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.preset_box, self.size_box = narrow(QComboBox()), narrow(QComboBox())
+        self.preset_box, self.network_box = narrow(QComboBox()), narrow(QComboBox())
         self.device_box = narrow(QComboBox())
         for name, preset in PRESETS.items():
             self.preset_box.addItem(f"{name} ({preset.duration})", name)
         self.preset_box.addItem(_FILE, _FILE)
-        for name, size in MODEL_SIZES.items():
-            millions = size.parameters / 1e6
-            self.size_box.addItem(f"{name} ({millions:.1f} M parameters)", name)
+        for name, network in NETWORKS.items():
+            millions = network.parameters / 1e6
+            self.network_box.addItem(f"{name} ({millions:.1f} M parameters)", name)
         self.device_box.addItems(_DEVICES)
         self._add_tooltips()
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Recipe", self.preset_box)
-        form.addRow("Network", self.size_box)
+        form.addRow("Network", self.network_box)
         form.addRow("Device", self.device_box)
         self.preset_box.activated.connect(self._choose_file)
         self.preset_box.currentIndexChanged.connect(self._show_used)
@@ -46,10 +46,12 @@ class RecipeForm(QWidget):
             "network, steps and device."
         )
         costs = ", ".join(
-            f"{name} {size.relative_cost:g}" for name, size in MODEL_SIZES.items()
+            f"{name} {network.relative_cost:g}" for name, network in NETWORKS.items()
         )
-        self.size_box.setToolTip(
-            f"Larger networks restore better and are slower; time a step: {costs}."
+        self.network_box.setToolTip(
+            "A shipped model that is trained on is good from the first step: best for "
+            "few images or little time. New networks know your images alone; larger "
+            f"ones restore better and are slower. Time a step: {costs}."
         )
         self.device_box.setToolTip(
             "What computes: 'cuda' is an NVIDIA graphics card, many times as fast as "
@@ -69,9 +71,9 @@ class RecipeForm(QWidget):
         return str(self.preset_box.currentData())
 
     @property
-    def model_size(self) -> str:
-        """The name of the chosen size of network."""
-        return str(self.size_box.currentData())
+    def network(self) -> str:
+        """The name of the chosen network."""
+        return str(self.network_box.currentData())
 
     @property
     def device(self) -> DeviceName | None:
@@ -95,6 +97,6 @@ class RecipeForm(QWidget):
             self.preset_box.setCurrentIndex(0)
 
     def _show_used(self, index: int = 0) -> None:
-        for part in (self.size_box, self.device_box):
+        for part in (self.network_box, self.device_box):
             part.setEnabled(self.file is None)
         self.changed.emit()

@@ -109,7 +109,7 @@ class TrainForm(QWidget):
         return partial(
             preset_recipe,
             preset=self.recipe.preset,
-            size=self.recipe.model_size,
+            network=self.recipe.network,
             images=self.current.images(),
             device=self.recipe.device or "auto",
         )
