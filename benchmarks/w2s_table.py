@@ -1,6 +1,6 @@
 """Write the pairs of W2S as a table that a recipe can name (`data.images.table`).
 
-    python benchmarks/w2s_table.py DATA/train/paired/w2s runs/w2s.csv
+    python benchmarks/w2s_table.py DATA/train/paired/w2s runs/w2s.csv [--pairs N]
 
 Those in the folder, that is; the list names those of the test set, too. The target is
 ``gain * clean + offset``: both sides were stretched separately.
@@ -18,6 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("table", type=Path)
+    parser.add_argument("--pairs", type=int, help="the first ones; default all")
     options = parser.parse_args()
     options.table.parent.mkdir(parents=True, exist_ok=True)
     folder = options.folder.resolve()
@@ -26,7 +27,7 @@ def main() -> None:
     with options.table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("noisy", "clean", "gain", "offset"))
-        writer.writerows(_line(folder, row) for row in rows)
+        writer.writerows(_line(folder, row) for row in rows[: options.pairs])
 
 
 def _line(folder: Path, row: dict[str, str]) -> tuple[Path | str, ...]:

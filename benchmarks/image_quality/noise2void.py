@@ -13,7 +13,7 @@ import numpy as np
 from image_quality.sets import Image
 
 PATCH_PX, BATCH = 64, 16
-EPOCHS, STEPS_PER_EPOCH = 10, 100
+EPOCHS = 100
 
 
 def noise2void(noisy: Image) -> Image:
@@ -28,9 +28,8 @@ def noise2void(noisy: Image) -> Image:
         patch_size=[PATCH_PX, PATCH_PX],
         batch_size=BATCH,
         num_epochs=EPOCHS,
-        num_steps=STEPS_PER_EPOCH,
         num_workers=0,
-        seed=0,
+        seed=1,
     )
     values = noisy.astype(np.float32)
     with TemporaryDirectory() as folder:

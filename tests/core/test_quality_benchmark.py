@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from image_quality import noise2void
 from image_quality.classical import GAUSSIAN
 from image_quality.methods import Method
 from image_quality.noise_fitting import estimate_noise, fit_noise
@@ -54,6 +55,17 @@ def test_white_noise_is_estimated() -> None:
     noise = 7 * np.random.default_rng(0).standard_normal((256, 256))
     assert estimate_noise(specimen() + noise) == pytest.approx(7, rel=0.05)
     assert fit_noise(specimen() + noise).slope < 0.3
+
+
+@pytest.mark.slow
+def test_noise2void_learns_from_the_image_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("careamics", reason="requirements-noise2void.txt")
+    monkeypatch.setattr(noise2void, "EPOCHS", 20)
+    noise = 15 * np.random.default_rng(0).standard_normal((256, 256))
+    restored = noise2void.noise2void(specimen() + noise + 300)
+    assert np.std(restored - 300 - specimen()) < 0.6 * 15
 
 
 def test_stabilised_noise_is_of_variance_one_and_the_inverse_has_no_bias() -> None:

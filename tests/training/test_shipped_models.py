@@ -1,0 +1,40 @@
+"""Every model that ships does its task on the sample, well above its input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from image_quality.blurred import Level, degraded
+from skimage.transform import resize
+
+from diffir_core import load_model, restore
+from diffir_core.metrics import psnr
+from diffir_core.models import shipped_models
+from diffir_core.samples import sample_path
+
+LEVELS = {
+    "fluo-denoise": (Level(0.0, 30.0), 8.0),
+    "em-denoise": (Level(0.0, 30.0), 8.0),
+    "fluo-deblur": (Level(1.5, 100.0), 3.0),
+    "fluo-sr-x2": (Level(0.8, 100.0, binning=2), 2.0),
+}
+"""What each is given, and by how many dB it must be better than that."""
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_a_shipped_model_is_better_than_its_input(name: str) -> None:
+    level, gain_db = LEVELS[name]
+    clean = tifffile.imread(sample_path("reference"), key=8)
+    image = degraded("sample", clean, level)
+    restored = restore(image.counts, load_model(name), axes="YX")
+    assert restored.shape == image.clean.shape
+    assert restored.dtype == image.counts.dtype
+    given = resize(image.units, image.clean.shape, order=3)
+    before, after = (
+        psnr(one, image.clean, 1.0) for one in (given, image.in_units(restored))
+    )
+    assert after - before > gain_db
+    # Intensities are those of the input.
+    assert restored.mean() == pytest.approx(image.counts.mean(), rel=0.005)
+    assert np.isfinite(restored).all()
