@@ -15,6 +15,7 @@ from diffir_training.trainer import Trainer
 from skimage.io import imsave
 
 from diffir_core import PRESETS, load_model
+from diffir_core.models import shipped_models
 
 FOLDER = Path(__file__).parents[2] / "training" / "recipes"
 OURS = sorted(FOLDER.glob("*.yaml"))
@@ -56,6 +57,14 @@ def test_a_recipe_is_whole_and_a_small_one_of_its_kind_trains(
         assert (tmp_path / "run" / "best.safetensors").is_file()
         assert (tmp_path / "run" / "validation.csv").is_file()
         assert list((tmp_path / "run" / "previews").glob("*.png"))
+
+
+@pytest.mark.parametrize("path", OURS + BENCHMARKS, ids=lambda path: path.stem)
+def test_a_recipe_that_begins_with_a_shipped_model_has_its_network(path: Path) -> None:
+    recipe = Recipe.from_yaml(path)
+    if recipe.start.stage2 in shipped_models():
+        config = load_model(recipe.start.stage2).config
+        assert config.replace(task=recipe.model.task) == recipe.model
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
