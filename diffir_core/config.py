@@ -34,6 +34,7 @@ class ModelConfig(FrozenConfig):
 
     `release`: as published, a quarter of the output's. `input`: the input's, like
     `deblur`, so that what a denoiser has learnt can be trained on to enlarge (ours).
+    The residual is added to the input's pixels repeated, as released, or interpolated.
     """
     dim: int = Field(48, ge=2, multiple_of=2)
     """Width C of the first level; the levels have C, 2C, 4C and 8C channels."""

@@ -7,8 +7,8 @@ larger. What the new blocks add to their input is 0 at first, so that the grown 
 restores as the old one does (Net2Net; Chen, Goodfellow & Shlens, ICLR 2016).
 
 A model that keeps the size may grow into one of architecture `sr` with `body_grid`
-`input`: at first it repeats each restored pixel, and stage 1 sees the ground truth
-binned to the size of the degraded image.
+`input` and scale 2: at first it interpolates the restored image, and stage 1 sees the
+ground truth binned to the size of the degraded image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from diffir_training.recipe import Recipe
 from einops import repeat
-from torch import Tensor, nn
+from torch import Tensor
 
 from diffir_core import load_model, save_model
 from diffir_core.config import ModelConfig
@@ -52,14 +52,14 @@ def grown(network: DiffIRS1 | DiffIRS2, config: ModelConfig) -> DiffIRS1 | DiffI
     """
     larger = type(network)(config)
     state, trained = larger.state_dict(), network.state_dict()
-    if "G.output.weight" in trained and config.body_grid == "input":
+    if "G.output.weight" in trained and _doubles(config):
         trained = _enlarging(trained, state, config)
     for key, value in trained.items():
         if key not in state or state[key].shape != value.shape:
             raise InputError(
                 f"'{key}' of the model has no place in the recipe's network; only "
                 "num_blocks and num_refinement_blocks may be larger, and a network "
-                "that keeps the size may become 'sr' with body_grid 'input'."
+                "that keeps the size may become 'sr' with body_grid 'input', scale 2."
             )
     for key in set(state) - set(trained):
         if key.endswith("project_out.weight"):
@@ -68,22 +68,27 @@ def grown(network: DiffIRS1 | DiffIRS2, config: ModelConfig) -> DiffIRS1 | DiffI
     return larger
 
 
+def _doubles(config: ModelConfig) -> bool:
+    return config.body_grid == "input" and config.scale == 2
+
+
 def _enlarging(trained: State, state: State, config: ModelConfig) -> State:
     """Turn the end of a network, and the eyes of stage 1, into those of a larger image.
 
-    After each pixel shuffle, the first channels are the image that the old end gave.
+    After the pixel shuffle, the first channels are what the old end added, each pixel
+    four times; the last layer smooths them to what bilinear interpolation gives.
     """
-    new = dict(trained)
-    kernel = new.pop("G.output.weight")
-    tail = sorted(k for k in state if k.startswith("G.tail") and k.endswith("weight"))
-    for key in tail:
-        weight, last = state[key].clone(), key == tail[-1]
-        weight = torch.zeros_like(weight) if last else weight
-        image = repeat(kernel, "o i y x -> (o four) i y x", four=1 if last else 4)
-        weight[: len(image)] = image
-        bias = key.replace("weight", "bias")
-        new |= {key: weight, bias: torch.zeros_like(state[bias])}
-        kernel = nn.init.dirac_(torch.empty_like(weight[: len(kernel)]))
+    new, first, last = dict(trained), "G.tail.0.0", "G.tail.1"
+    added = new.pop("G.output.weight")
+    for layer in (first, last):
+        new[f"{layer}.weight"] = state[f"{layer}.weight"].clone()
+        new[f"{layer}.bias"] = torch.zeros_like(state[f"{layer}.bias"])
+    repeated = repeat(added, "o i y x -> (o four) i y x", four=4)
+    new[f"{first}.weight"][: len(repeated)] = repeated
+    new[f"{last}.weight"].zero_()
+    line = torch.tensor([0.25, 0.5, 0.25])
+    for channel in range(len(added)):
+        new[f"{last}.weight"][channel, channel] = torch.outer(line, line)
     if "E.E.0.weight" in new:
         new["E.E.0.weight"] = _binning(new["E.E.0.weight"], config)
     return new

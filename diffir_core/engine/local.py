@@ -21,6 +21,7 @@ from diffir_core.engine.spans import cut
 from diffir_core.engine.storage import Store
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.workers import Tick, Workers
+from diffir_core.nn.dirformer import enlarged
 
 Maps = Generator[float, None, list[FeatureMap]]
 Tile = tuple[slice, slice]
@@ -196,11 +197,20 @@ class LocalLayers:
         """Add the input where the network predicts a residual, and write."""
         config = self._config
         if config.architecture != "inpainting":
-            lq = plane.tile(*tile, config.body_unshuffle, self._device)
-            if config.scale > 1:
-                lq = F.interpolate(lq, scale_factor=float(config.scale), mode="nearest")
-            image = image + lq
+            image = image + self._enlarged_input(plane, tile)
         plane.put(*tile, config.body_unshuffle * config.scale, image)
+
+    def _enlarged_input(self, plane: Plane, tile: Tile) -> Tensor:
+        """Read a tile with the neighbours that interpolation needs, and enlarge it."""
+        factor, scale = self._config.body_unshuffle, self._config.scale
+        reach = 1 if self._config.body_grid == "input" else 0
+        outer, local = [], []
+        for span, size in zip(tile, plane.body_shape, strict=True):
+            first = max(0, span.start - reach)
+            outer.append(slice(first, min(size, span.stop + reach)))
+            local.append(_scaled(_shifted(span, -first), factor * scale))
+        lq = plane.tile(outer[0], outer[1], factor, self._device)
+        return enlarged(lq, self._config)[..., local[0], local[1]]
 
     def _inner(self, features: FeatureMap) -> Iterator[Tile]:
         border = self._dense.border

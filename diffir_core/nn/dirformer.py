@@ -110,8 +110,19 @@ class DIRformer(nn.Module):
             return self.output(x)  # type: ignore[no-any-return]
         if self.config.architecture == "deblur":
             return self.output(x) + lq  # type: ignore[no-any-return]
-        scale = float(self.config.scale)
-        return self.tail(x) + F.interpolate(lq, scale_factor=scale, mode="nearest")  # type: ignore[no-any-return]
+        return self.tail(x) + enlarged(lq, self.config)  # type: ignore[no-any-return]
+
+
+def enlarged(lq: Tensor, config: ModelConfig) -> Tensor:
+    """Give what the tail's residual is added to: `lq` at the size of the result.
+
+    Interpolated, a pixel depends on its direct neighbours alone, and on itself in
+    their place at the border.
+    """
+    if config.scale == 1:
+        return lq
+    mode = "nearest" if config.body_grid == "release" else "bilinear"
+    return F.interpolate(lq, scale_factor=float(config.scale), mode=mode)
 
 
 def _sr_tail(dim: int, out_channels: int, scale: int) -> nn.Sequential:
