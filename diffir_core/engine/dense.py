@@ -6,9 +6,9 @@ reordering of pixels between, both become one:
 - enlarging and the 1x1 convolution that merges a skip: the part of the latter that sees
   the enlarged features folds into the former;
 - the tail of super-resolution, three 3x3 convolutions with two pixel shuffles between
-  and no activation (two with one, for twice the size): one 5x5 convolution to the 4 x 4
-  pixels of the result, with twenty times fewer operations. Near the border of the
-  plane, where each of the three sees zeros beyond it, the tail itself is run.
+  and no activation: one 5x5 convolution to the 4 x 4 pixels of the result, with twenty
+  times fewer operations. Near the border of the plane, where each of the three sees
+  zeros beyond it, the tail itself is run. Tails of other sizes are folded alike.
 
 Pixel shuffles take their channels as (dy dx c) here, so that c stays contiguous.
 """
@@ -26,6 +26,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from diffir_core.nn import DIRformer
+from diffir_core.nn.dirformer import EvenPixels
 
 _IMPULSES = 8
 
@@ -173,16 +174,18 @@ def composed_tail(tail: nn.Module, scale: int) -> Kernel:
     device = next(tail.parameters()).device
     exact = copy.deepcopy(tail).cpu().double()
     channels = next(exact.parameters()).shape[1]
+    reach = 2 + any(isinstance(layer, EvenPixels) for layer in tail.modules())
+    side = 2 * reach + 1
     with torch.inference_mode():
-        nothing = torch.zeros(1, channels, 5, 5, dtype=torch.float64)
-        centre = slice(2 * scale, 3 * scale)
+        nothing = torch.zeros(1, channels, side, side, dtype=torch.float64)
+        centre = slice(reach * scale, (reach + 1) * scale)
         bias = rearrange(exact(nothing)[0, :, centre, centre], "o dy dx -> (dy dx o)")
         for name, parameter in exact.named_parameters():
             if name.endswith("bias"):
                 parameter.zero_()
         impulses = nothing.expand(channels, -1, -1, -1).clone()
         each = torch.arange(channels)
-        impulses[each, each, 2, 2] = 1.0
+        impulses[each, each, reach, reach] = 1.0
         response = torch.cat([exact(part) for part in torch.split(impulses, _IMPULSES)])
     # A kernel is the response, mirrored: what lies left of it sees it on its right.
     order = "i o (y dy) (x dx) -> (dy dx o) i y x"
