@@ -130,7 +130,7 @@ class EvenPixels(nn.Module):
 
     Pixel shuffling draws such patterns beside bright spots. The filter is the kernel
     (-1, 4, 10, 4, -1) / 16 along both axes, which is 0 at the frequency of the pixels
-    and 3/4 at half of it (the cure: Sugawara et al., ICANN 2018); borders repeat.
+    and 3/4 at half of it (the cure: Sugawara et al., ICIP 2018); borders repeat.
     """
 
     def forward(self, x: Tensor) -> Tensor:
