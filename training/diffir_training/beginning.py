@@ -7,6 +7,8 @@ own one of an image, so that is what the new CPEN begins with.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -16,8 +18,7 @@ from diffir_core.nn import DiffIRS1
 @torch.no_grad()
 def begin_at(network: DiffIRS1, ipr: Tensor) -> None:
     """Let a new CPEN_S1 give `ipr` (ipr_length,) for every image, until it learns."""
-    *_, linear, activation = network.E.mlp
-    assert isinstance(linear, nn.Linear)
-    assert isinstance(activation, nn.LeakyReLU)
+    linear = cast("nn.Linear", network.E.mlp[-2])
+    activation = cast("nn.LeakyReLU", network.E.mlp[-1])
     linear.weight.zero_()
     linear.bias.copy_(torch.where(ipr < 0, ipr / activation.negative_slope, ipr))
