@@ -12,12 +12,12 @@ mean square, which is 1 if calibrated.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from image_quality.sets import default_data
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from skimage.io import imread
@@ -27,7 +27,6 @@ import diffir_core as diffir
 from diffir_core.stacks.sampling import SampleKind
 
 KINDS: tuple[SampleKind, ...] = ("noise", "symmetries", "ipr", "seeds")
-DATA = Path(os.environ.get("DIFFIR_DATA", "../shared/data")) / "test"
 _BLOCK = 8
 _LEFT_OUT = 0.1
 Image = NDArray[np.float64]
@@ -60,7 +59,7 @@ def judged(error: Image, deviation: Image) -> tuple[float, float, float, float]:
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--model", default="fluo-denoise")
     parser.add_argument("--limit", type=int, default=6)
     parser.add_argument("--samples", type=int, default=8)

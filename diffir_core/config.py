@@ -89,7 +89,7 @@ class ModelConfig(FrozenConfig):
     @property
     def body_unshuffle(self) -> int:
         """Pixel-unshuffle factor in front of the DIRformer (release: SR x2 2, x1 4)."""
-        return max(1, self.tail_scale // self.scale)
+        return self.tail_scale // self.scale
 
     @property
     def cpen_unshuffle(self) -> int:

@@ -180,15 +180,8 @@ class LocalLayers:
     ) -> None:
         """Run the tail itself; beyond the tile it needs what `end` sees, and zeros."""
         reach, scale = self._dense.end.reach, self._dense.enlarging
-        outer, local = [], []
-        for span, size in zip(tile, (features.height, features.width), strict=True):
-            first = max(0, span.start - reach)
-            outer.append(slice(first, min(size, span.stop + reach)))
-            local.append(
-                slice(scale * (span.start - first), scale * (span.stop - first))
-            )
-        rows, columns = outer
-        x = features.tile(rows, columns, 0, self._device).permute(2, 0, 1)[None]
+        outer, local = _grown(tile, plane.body_shape, reach, scale)
+        x = features.tile(*outer, 0, self._device).permute(2, 0, 1)[None]
         image = self._dense.network.tail(x)[..., local[0], local[1]]
         self._put(plane, tile, image)
         tick(0.0)
@@ -204,12 +197,8 @@ class LocalLayers:
         """Read a tile with the neighbours that interpolation needs, and enlarge it."""
         factor, scale = self._config.body_unshuffle, self._config.scale
         reach = 1 if self._config.body_grid == "input" else 0
-        outer, local = [], []
-        for span, size in zip(tile, plane.body_shape, strict=True):
-            first = max(0, span.start - reach)
-            outer.append(slice(first, min(size, span.stop + reach)))
-            local.append(_scaled(_shifted(span, -first), factor * scale))
-        lq = plane.tile(outer[0], outer[1], factor, self._device)
+        outer, local = _grown(tile, plane.body_shape, reach, factor * scale)
+        lq = plane.tile(*outer, factor, self._device)
         return enlarged(lq, self._config)[..., local[0], local[1]]
 
     def _inner(self, features: FeatureMap) -> Iterator[Tile]:
@@ -248,6 +237,22 @@ def _shuffled(values: Tensor, factor: int) -> Tensor:
         return values
     order = "h w (dy dx c) -> (h dy) (w dx) c"
     return rearrange(values, order, dy=factor, dx=factor)
+
+
+def _grown(
+    tile: Tile, shape: tuple[int, int], reach: int, scale: int
+) -> tuple[Tile, Tile]:
+    """Grow a tile by what its result sees, within the plane.
+
+    Also tell where the tile itself lies in what the grown one gives, `scale` times as
+    large.
+    """
+    outer, local = [], []
+    for span, size in zip(tile, shape, strict=True):
+        first = max(0, span.start - reach)
+        outer.append(slice(first, min(size, span.stop + reach)))
+        local.append(_scaled(_shifted(span, -first), scale))
+    return (outer[0], outer[1]), (local[0], local[1])
 
 
 def _scaled(span: slice, factor: int) -> slice:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from diffir_training import images as training_images
-from diffir_training.data import TrainingData, open_data
-from diffir_training.recipe import Recipe
+from diffir_training.building import data_of
 from numpy.typing import NDArray
 from tiny_runs import blobs, noisy, tiny_recipe
 
@@ -29,19 +28,6 @@ from napari_diffir._presets import PRESETS
 from napari_diffir._recipes import preset_recipe, saved_recipe
 from napari_diffir._run_models import usable_model
 from napari_diffir._training_images import CleanImages, TrainingImages, sections
-
-
-def opened(recipe: Recipe) -> TrainingData:
-    plan = recipe.validation
-    return open_data(
-        recipe.data.images,
-        recipe.data.folder,
-        recipe.noise,
-        channels=1,
-        largest_patch=recipe.largest_patch,
-        held_back=plan.held_back if plan else None,
-        seed=0,
-    )
 
 
 def saw(source: Any) -> set[str]:
@@ -75,7 +61,7 @@ def pair(planes: int = 4, size: int = 96) -> PairedImages:
 def test_pairs_of_layers_are_kept_in_the_run(tmp_path: Path, planes: int) -> None:
     recipe = tiny_recipe(tmp_path, images=pair(planes))
     assert recipe.noise is None
-    data = opened(recipe)
+    data = data_of(recipe)
     assert data.held_back is not None
     batch = data.training.batch(0, 32, range(2))
     # The noise has a deviation of 120 of the 1600 from dark to bright.
@@ -90,7 +76,7 @@ def test_the_part_held_back_is_the_same_whatever_the_seed(tmp_path: Path) -> Non
     images = CleanImages(LayerImage(plane, "YX"))
     recipe = tiny_recipe(tmp_path, images=images)
     for seed in range(4):
-        data = opened(recipe.replace(seed=seed))
+        data = data_of(recipe.replace(seed=seed))
         assert saw(data.held_back) == {"clean_held_back.tif"}
         assert saw(data.training) == {"clean.tif"}
     assert tifffile.imread(tmp_path / "images/clean.tif").shape == (48, 80)
@@ -140,7 +126,7 @@ def test_a_patch_that_does_not_fit_is_explained_at_the_start(tmp_path: Path) -> 
         tmp_path, preset="paper", network="small, new", images=pair(4, 96)
     )
     with pytest.raises(InputError, match=r"noisy\.tif.* 96 x 96 .* 512 x 512"):
-        opened(recipe)
+        data_of(recipe)
 
 
 def test_folders_of_pairs_are_used_where_they_are(tmp_path: Path) -> None:
@@ -149,7 +135,7 @@ def test_folders_of_pairs_are_used_where_they_are(tmp_path: Path) -> None:
         write(tmp_path / f"gt [1]/{i}.tif", clean)
     images = PairedImages(tmp_path / "raw", tmp_path / "gt [1]")
     run = tmp_path / "run"
-    data = opened(tiny_recipe(run, images=images))
+    data = data_of(tiny_recipe(run, images=images))
     assert not run.exists()
     assert saw(data.training) | saw(data.held_back) == {"0.tif", "1.tif", "2.tif"}
     assert [crop.shape for crop in images.crops()] == [(96, 96)] * 2
@@ -166,7 +152,7 @@ def test_a_folder_with_one_plane_is_cut_like_a_layer(tmp_path: Path, kind: str) 
     images: TrainingImages = CleanImages(tmp_path / "gt")
     if kind == "paired":
         images = PairedImages(tmp_path / "raw", tmp_path / "gt")
-    data = opened(tiny_recipe(tmp_path / "run", images=images))
+    data = data_of(tiny_recipe(tmp_path / "run", images=images))
     name = "noisy" if kind == "paired" else "clean"
     assert saw(data.held_back) == {f"{name}_held_back.tif"}
 
@@ -177,7 +163,7 @@ def test_folders_of_clean_images_are_used_where_they_are(tmp_path: Path) -> None
     write(folder / "b.TIFF", blobs(2))
     (folder / "notes.txt").write_text("no image")
     images = CleanImages(folder)
-    data = opened(tiny_recipe(tmp_path / "run", images=images))
+    data = data_of(tiny_recipe(tmp_path / "run", images=images))
     assert saw(data.training) | saw(data.held_back) == {"a.tif", "b.TIFF"}
     assert not (tmp_path / "run").exists()
     assert images.crops()[0].shape == (72, 72)
@@ -194,7 +180,7 @@ def test_repeated_frames_of_a_layer_hold_a_part_of_the_place_back(
 ) -> None:
     clean = blobs(1, 96)[0]
     images = RepeatedFrames(LayerImage(frames_of(clean, 5), "TYX"))
-    data = opened(tiny_recipe(tmp_path, images=images))
+    data = data_of(tiny_recipe(tmp_path, images=images))
     assert saw(data.held_back) == {"frames_held_back.tif"}
     batch = data.training.batch(0, 32, range(2))
     # Of a frame and the mean of four others: a fifth more noise than that of one.
@@ -215,7 +201,7 @@ def test_folders_of_repeated_frames(tmp_path: Path) -> None:
         write(tmp_path / f"unnamed/{field}.tif", frames_of(clean, 3))
     for folder in ("fields", "stacks", "unnamed"):
         images = RepeatedFrames(tmp_path / folder)
-        data = opened(tiny_recipe(tmp_path / "run", images=images))
+        data = data_of(tiny_recipe(tmp_path / "run", images=images))
         assert len(saw(data.training)) == len(saw(data.held_back)) == 1
         assert len(images.crops()) == 2
     with pytest.raises(InputError, match="1 frame"):

@@ -59,10 +59,10 @@ def first_network(recipe: Recipe) -> DiffIRS1:
     """Give the stage-1 network that a run begins with, new or trained before."""
     start = recipe.start
     if start.stage1 is not None:
-        return cast("DiffIRS1", _trained(start.stage1, "stage1", 1, recipe).network)
+        return cast("DiffIRS1", _trained(start.stage1, 1, recipe).network)
     network = DiffIRS1(recipe.model)
     if start.stage2 is not None:
-        trained = _trained(start.stage2, "stage2", 2, recipe)
+        trained = _trained(start.stage2, 2, recipe)
         network.G.load_state_dict(trained.network.G.state_dict())
         if trained.statistics is not None:
             begin_at(network, torch.from_numpy(trained.statistics.mean))
@@ -74,17 +74,17 @@ def second_network(recipe: Recipe, teacher: DiffIRS1) -> DiffIRS2:
     start = recipe.start
     if start.stage2 is None:
         return stage_two_from(teacher)
-    network = _trained(start.stage2, "stage2", 2, recipe).restorer
+    network = _trained(start.stage2, 2, recipe).restorer
     if recipe.stages[0].kind == "ground_truth":  # Its DIRformer has learnt since.
         network.G.load_state_dict(teacher.G.state_dict())
     return network
 
 
-def _trained(name: str, key: str, stage: int, recipe: Recipe) -> Model:
+def _trained(name: str, stage: int, recipe: Recipe) -> Model:
     model = load_model(name)
     if model.stage != stage:
         raise InputError(
-            f"start.{key} names {name}, which is a model of the other stage; a "
+            f"start.stage{stage} names {name}, which is a model of the other stage; a "
             "training leaves stage1.safetensors and stage2.safetensors."
         )
     if model.config != recipe.model.replace(task=model.config.task):
