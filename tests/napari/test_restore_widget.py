@@ -77,18 +77,25 @@ def test_cancel_stops_within_a_moment_and_adds_nothing(
     assert widget.progress_bar.value() < 1000
 
 
+@pytest.mark.parametrize("way", ["close", "cross"])
 def test_closing_the_widget_stops_its_work(
-    viewer: Any, qtbot: Any, tiny_model: Path
+    viewer: Any, qtbot: Any, tiny_model: Path, way: str
 ) -> None:
     stack = np.random.default_rng(0).integers(0, 999, (200, 256, 256), np.uint16)
     viewer.add_image(stack, name="long")
-    widget = open_widget(viewer, tiny_model)
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-diffir", "Restore")
+    widget.add_model(tiny_model)
     widget.restore_button.click()
     qtbot.waitUntil(lambda: widget.progress_bar.value() > 0, timeout=60_000)
     worker = widget._worker
     with qtbot.waitSignal(worker.finished, timeout=20_000):
-        widget.close()
+        widget.close() if way == "close" else dock.destroyOnClose()
     assert len(viewer.layers) == 1
+
+
+def test_a_low_window_does_not_have_to_grow(viewer: Any, tiny_model: Path) -> None:
+    widget = open_widget(viewer, tiny_model)
+    assert widget.minimumSizeHint().height() < 200
 
 
 def test_wrong_axes_are_explained_and_cannot_be_run(

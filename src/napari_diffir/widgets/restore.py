@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from napari.qt.threading import GeneratorWorker
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from diffir_core.errors import DiffIRError, InputError
@@ -21,6 +20,7 @@ from napari_diffir._pyside import spare_references
 from napari_diffir._scripting import Failure, restored_layer, steps_or_failure
 from napari_diffir._worker import new_worker
 from napari_diffir.widgets._copy_menu import CopyButton
+from napari_diffir.widgets._panel import Panel
 from napari_diffir.widgets._parts import button, small_label
 from napari_diffir.widgets._restore_form import RestoreForm
 
@@ -34,21 +34,21 @@ _BAR_STEPS = 1000
 _MINIMUM_WIDTH_PIXELS = 300
 
 
-class RestoreWidget(QWidget):
+class RestoreWidget(Panel):
     """Restore an image layer; the result is a new layer beside it."""
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
+        super().__init__(_MINIMUM_WIDTH_PIXELS)
         spare_references()
         self._viewer = napari_viewer
         self._worker: GeneratorWorker[Any, Any, Any] | None = None
         self._started = 0.0
         self._build()
         self.form.changed.connect(self._show_buttons)
+        self._leave_when_destroyed()
         self._show_buttons()
 
     def _build(self) -> None:
-        self.setMinimumWidth(_MINIMUM_WIDTH_PIXELS)
         self.form, self.status = RestoreForm(self._viewer), small_label()
         self.progress_bar = QProgressBar()
         self.progress_bar.setRange(0, _BAR_STEPS)
@@ -62,12 +62,14 @@ class RestoreWidget(QWidget):
         buttons.addWidget(self.restore_button)
         buttons.addWidget(self.cancel_button)
         buttons.addWidget(self._build_copy_button())
-        layout = QVBoxLayout(self)
+        content = QWidget()
+        layout = QVBoxLayout(content)
         layout.addWidget(self.form)
         layout.addLayout(buttons)
         layout.addWidget(self.progress_bar)
         layout.addWidget(self.status)
         layout.addStretch()
+        self._scroll(content)
 
     def _build_copy_button(self) -> CopyButton:
         self.copy_button = CopyButton("C&opy…", "The same as text, to run elsewhere.")
@@ -161,8 +163,7 @@ class RestoreWidget(QWidget):
         self.status.setText(str(error))
         show_error(f"DiffIR: {error}")
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Stop the worker and leave the viewer's events."""
-        self.cancel()
+    def _leave(self, *, is_destroyed: bool) -> None:
+        if self._worker is not None:
+            self._worker.quit()
         self.form.leave()
-        super().closeEvent(event)
