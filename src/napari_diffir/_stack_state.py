@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from psygnal import SignalGroupDescriptor
 
+from napari_diffir._wording import restored_sentence
+
 if TYPE_CHECKING:
     from napari_diffir._stack_pace import Pace
     from napari_diffir._stack_steps import StackRequest, TaskEnded, TaskMoved
@@ -80,9 +82,8 @@ class StackState:
             self.message = str(end)
             return
         self.fraction, self.planes_done = 1.0, self.planes
-        clipped = f", {end.clipped_values} values clipped" if end.clipped_values else ""
         self.set_row(news.number, "done")
-        self.message = f"Restored {end.planes} planes in {end.seconds:.0f} s{clipped}."
+        self.message = restored_sentence(end.planes, end.seconds, end.clipped_values)
 
     def end(self, error: Exception | None) -> None:
         """Show that nothing is done any more; with an error, nothing ever was."""

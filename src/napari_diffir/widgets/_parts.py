@@ -32,15 +32,6 @@ def button(text: str, tip: str, pressed: Callable[[], object]) -> QPushButton:
     return made
 
 
-def duration(seconds: float) -> str:
-    """Give a time in the unit that suits it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
 class NumberSlider(QWidget):
     """A slider in whole steps, beside the value that its position stands for."""
 

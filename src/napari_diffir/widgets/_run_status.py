@@ -6,7 +6,8 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from napari_diffir._training_state import TrainingState
-from napari_diffir.widgets._parts import duration, small_label
+from napari_diffir._wording import duration
+from napari_diffir.widgets._parts import small_label
 
 _WARNING_STYLE = "color: #e69f00; font-weight: bold"
 

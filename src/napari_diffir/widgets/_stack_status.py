@@ -14,7 +14,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_diffir._stack_state import StackState
-from napari_diffir.widgets._parts import duration, small_label
+from napari_diffir._wording import duration
+from napari_diffir.widgets._parts import small_label
 
 _BAR_STEPS = 1000
 _TABLE_PIXELS = 140

@@ -18,6 +18,7 @@ from napari_diffir._layer_text import layer_command, layer_python
 from napari_diffir._layers import full_resolution
 from napari_diffir._pyside import spare_references
 from napari_diffir._scripting import Failure, restored_layer, steps_or_failure
+from napari_diffir._wording import duration, restored_sentence
 from napari_diffir._worker import new_worker
 from napari_diffir.widgets._copy_menu import CopyButton
 from napari_diffir.widgets._panel import Panel
@@ -144,8 +145,9 @@ class RestoreWidget(Panel):
         report = result[2]
         self.progress_bar.setValue(_BAR_STEPS)
         self.status.setText(
-            f"Restored {report['planes']} planes in {report['seconds']:.1f} s; "
-            f"{report['clipped_values']} values clipped."
+            restored_sentence(
+                report["planes"], report["seconds"], report["clipped_values"]
+            )
         )
         show_info(f"DiffIR: '{added.name}' is ready.")
 
@@ -155,7 +157,7 @@ class RestoreWidget(Panel):
         left = elapsed / progress.fraction - elapsed if progress.fraction else 0.0
         self.status.setText(
             f"Plane {progress.planes_done} of {progress.planes}, "
-            f"about {left:.0f} s left"
+            f"about {duration(left)} left"
         )
 
     def _show_failure(self, error: Exception) -> None:

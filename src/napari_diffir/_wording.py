@@ -1,0 +1,23 @@
+"""How the widgets say times and results, all of them alike."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float) -> str:
+    """Give a time in the unit that suits it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def restored_sentence(planes: int, seconds: float, clipped_values: int) -> str:
+    """Say that a restoration is done; of clipped values, if there are any."""
+    clipped = f", {counted(clipped_values, 'value')} clipped" if clipped_values else ""
+    return f"Restored {counted(planes, 'plane')} in {duration(seconds)}{clipped}."
+
+
+def counted(number: int, noun: str) -> str:
+    """Give "1 plane" or "2 planes"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
