@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 
 import diffir_core as diffir
 import napari_diffir
@@ -96,6 +96,20 @@ def test_closing_the_widget_stops_its_work(
 def test_a_low_window_does_not_have_to_grow(viewer: Any, tiny_model: Path) -> None:
     widget = open_widget(viewer, tiny_model)
     assert widget.minimumSizeHint().height() < 200
+
+
+@pytest.mark.parametrize("name", ["Restore", "Restore stack to disk", "Train"])
+def test_a_panel_is_as_wide_as_what_it_shows(
+    make_napari_viewer_proxy: Any, qtbot: Any, name: str
+) -> None:
+    viewer = make_napari_viewer_proxy(show=True)
+    viewer.add_image(np.zeros((4, 32, 32), np.uint8))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diffir", name)
+    area = widget.findChild(QScrollArea)
+    viewer.window.resize(900, 500)  # Napari gives a dock no more than it asks for.
+    qtbot.wait(500)
+    assert area.viewport().width() >= area.widget().minimumSizeHint().width() > 250
+    assert not area.horizontalScrollBar().isVisible()
 
 
 def test_wrong_axes_are_explained_and_cannot_be_run(

@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+_MOST_PIXELS = 560
+"""Of the width that a panel insists on; a very long name in a sentence may need more,
+and is then scrolled to."""
+
+
+class _Area(QScrollArea):
+    """Shows its content, which may be taller than the window but is never cut off."""
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setWidget(content)
+        # The bar takes its place beside the buttons, not over them.
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the width of the content; the height is left to the bar."""
+        bar, frames = self.verticalScrollBar().sizeHint(), 2 * self.frameWidth()
+        width = self.widget().minimumSizeHint().width() + bar.width() + frames
+        return QSize(min(width, _MOST_PIXELS), super().minimumSizeHint().height())
+
+    def sizeHint(self) -> QSize:
+        """Ask for no more than is needed: the picture beside it has the rest."""
+        whole = super().sizeHint()
+        return QSize(self.minimumSizeHint().width(), whole.height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Ask anew when the content has become wider, as by a hint that appears."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 class Panel(QWidget):
@@ -17,11 +49,7 @@ class Panel(QWidget):
 
     def _scroll(self, content: QWidget) -> QScrollArea:
         """Show the content, which may be taller than the window."""
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setWidget(content)
-        # The bar takes its place beside the buttons, not over them.
-        area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        area = _Area(content)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
