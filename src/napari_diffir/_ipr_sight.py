@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_diffir._ipr_state import ImageChoice, Sight
-from napari_diffir._layers import full_resolution, place_of, result_arguments
+from napari_diffir._layers import full_resolution, placement_of
 
 if TYPE_CHECKING:
     import napari
@@ -92,8 +92,8 @@ def region_arguments(
         places.get(axis, float(item) if isinstance(item, int) else 0.0)
         for axis, item in zip(plane.axes, plane.selection, strict=True)
     ]
-    place = place_of(layer, start[: layer.ndim])
-    return result_arguments(layer, scale) | {"translate": place}
+    source = placement_of(layer, plane.axes)
+    return source.arguments(scale) | {"translate": source.at(start[: layer.ndim])}
 
 
 def on_axes(pixels: Any, plane: PlaneIndex) -> Any:

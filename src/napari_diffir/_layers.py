@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ _LETTERS = {
 _UNNAMED = re.compile(r"(axis )?-?\d+")
 _BY_DIMENSIONS = {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}
 _SHARED = ("contrast_limits", "colormap", "gamma", "blending", "opacity")
-_SPATIAL = ("rotate", "shear", "affine", "units", "axis_labels")
+_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
 def full_resolution(layer: Image) -> Any:
@@ -47,33 +48,57 @@ def has_default_labels(layer: Image) -> bool:
     return all(_UNNAMED.fullmatch(str(label)) for label in layer.axis_labels)
 
 
-def result_arguments(layer: Image, scale: int) -> dict[str, Any]:
-    """Give what the restored layer has in common with its source.
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a layer was and how it looked when it was asked; it may change since."""
 
-    Super-resolution by `scale` shrinks the pixels along the last two axes and moves
-    the first one's centre accordingly.
-    """
-    arguments = {name: getattr(layer, name) for name in _SPATIAL}
-    size = layer.scale.copy()
-    size[-2:] /= scale
-    # The centre of the first of the pixels that are made of one.
-    first = np.zeros(layer.ndim)
-    first[-2:] = (1 / scale - 1) / 2
-    arguments |= {"scale": size, "translate": place_of(layer, first), "rgb": layer.rgb}
-    if not layer.rgb:
-        arguments |= {name: getattr(layer, name) for name in _SHARED}
-    return arguments | {"name": f"{layer.name} restored"}
+    name: str
+    axes: str
+    """One letter a dimension of its array."""
+    is_rgb: bool
+    place: dict[str, Any]
+    """Scale, translate and the rest of its place, units and labels."""
+    looks: dict[str, Any]
+
+    def at(self, index: Sequence[float] | NDArray[Any]) -> NDArray[Any]:
+        """Give the translation of a layer that begins at an index into this one."""
+        from napari.utils.transforms import Affine
+
+        turns = {name: self.place[name] for name in ("scale", "rotate", "shear")}
+        turned = Affine(**turns, ndim=len(self.place["scale"]))
+        moved: NDArray[Any] = self.place[
+            "translate"
+        ] + turned.linear_matrix @ np.asarray(index)
+        return moved
+
+    def arguments(self, scale: int) -> dict[str, Any]:
+        """Give what the restored layer has in common with its source.
+
+        Super-resolution by `scale` shrinks the pixels along Y and X, wherever they
+        stand among the axes, and moves the first one's centre accordingly.
+        """
+        size = self.place["scale"].copy()
+        finer = [axis in "YX" for axis in self.axes[: len(size)]]
+        size[finer] /= scale
+        # The centre of the first of the pixels that are made of one.
+        first = np.where(finer, (1 / scale - 1) / 2, 0.0)
+        moved = {"scale": size, "translate": self.at(first), "rgb": self.is_rgb}
+        return self.place | moved | self.looks | {"name": f"{self.name} restored"}
 
 
-def place_of(layer: Image, index: Sequence[float] | NDArray[Any]) -> NDArray[Any]:
-    """Give the translation of a layer that begins at an index into this one."""
-    from napari.utils.transforms import Affine
+def placement_of(layer: Image, axes: str | None = None) -> Placement:
+    """Give place and looks of a layer as they are now; axes are its own if absent."""
+    place = {name: getattr(layer, name) for name in _PLACE}
+    place |= {name: place[name].copy() for name in ("scale", "translate")}
+    axes = (axes or axes_of(layer)[0]).upper()
+    return Placement(layer.name, axes, layer.rgb, place, looks_of(layer))
 
-    turned = Affine(
-        scale=layer.scale, rotate=layer.rotate, shear=layer.shear, ndim=layer.ndim
-    )
-    moved: NDArray[Any] = layer.translate + turned.linear_matrix @ np.asarray(index)
-    return moved
+
+def result_arguments(
+    layer: Image, scale: int, axes: str | None = None
+) -> dict[str, Any]:
+    """Give what the restored layer has in common with its source, as it is now."""
+    return placement_of(layer, axes).arguments(scale)
 
 
 def looks_of(layer: Image) -> dict[str, Any]:

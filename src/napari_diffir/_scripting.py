@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_diffir._layers import axes_of, full_resolution, result_arguments
+from diffir_core.errors import InputError
+from napari_diffir._layers import Placement, axes_of, full_resolution, placement_of
 
 if TYPE_CHECKING:
     import napari
@@ -79,11 +80,16 @@ def steps_or_failure(
         return Failure(error)
 
 
-def restored_layer(layer: Image, result: RestoreResult) -> RestoredLayer:
-    """Give the restored array the looks and the place of its source layer."""
+def restored_layer(source: Image | Placement, result: RestoreResult) -> RestoredLayer:
+    """Give the restored array the looks and the place of its source.
+
+    What runs in the background asks for a layer's `placement_of` when it begins: the
+    layer may have other data, another place or none by the time the result is there.
+    """
     data, scale, report = result
-    arguments = result_arguments(layer, scale)
-    return RestoredLayer(data, arguments | {"metadata": {"diffir": report}})
+    place = source if isinstance(source, Placement) else placement_of(source)
+    arguments = place.arguments(scale) | {"metadata": {"diffir": report}}
+    return RestoredLayer(data, arguments)
 
 
 def restore_layer(
@@ -112,17 +118,32 @@ def restore_layer(
     -------
     The new layer, with the scale, position, units, labels, contrast and colormap of
     its source.
+
+    Raises
+    ------
+    InputError
+        If it is no image layer, or cannot be restored so.
     """
     from diffir_core.options import RestoreOptions
 
-    work = restore_steps(
-        full_resolution(layer),
-        axes or axes_of(layer)[0],
-        model,
-        options or RestoreOptions(),
-    )
+    _refuse_others(layer)
+    axes = axes or axes_of(layer)[0]
+    options = options or RestoreOptions()
+    place = placement_of(layer, axes)
+    work = restore_steps(full_resolution(layer), axes, model, options)
     while True:
         try:
             next(work)
         except StopIteration as finished:
-            return restored_layer(layer, finished.value).add_to(viewer)
+            return restored_layer(place, finished.value).add_to(viewer)
+
+
+def _refuse_others(layer: Any) -> None:
+    """Say of a layer of labels, points or the like that it is no image."""
+    from napari.layers import Image
+
+    if not isinstance(layer, Image):
+        name, kind = getattr(layer, "name", layer), layer.__class__.__name__
+        raise InputError(
+            f"Only image layers can be restored, and '{name}' is of type {kind}."
+        )

@@ -153,3 +153,15 @@ def test_a_region_lies_where_it_was_cut_out_of_a_turned_layer() -> None:
         first = (scale - 1) / 2  # Whose centre is that of the pixel it was made of.
         here = part.data_to_world((0, first, first))
         assert np.allclose(here, source.data_to_world((4, 6, 9)))
+
+
+def test_a_region_is_refined_along_y_and_x_wherever_they_stand() -> None:
+    from napari.layers import Image
+
+    source = Image(np.zeros((20, 30, 5), np.uint8), rgb=False, scale=(0.5, 0.5, 2.0))
+    plane = PlaneIndex("YXZ", (slice(None), slice(None), 4), None)
+    arguments = region_arguments(source, plane, (6, 16, 9, 19), 2)
+    part = Image(np.zeros((20, 20, 1), np.uint8), **arguments)
+    assert part.scale.tolist() == [0.25, 0.25, 2.0]
+    here = part.data_to_world((0.5, 0.5, 0))
+    assert np.allclose(here, source.data_to_world((6, 9, 4)))
