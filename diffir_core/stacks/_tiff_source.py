@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,6 +11,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
+from diffir_core.stacks._tiff_opening import open_whole
 from diffir_core.stacks.axes import PlaneIndex, check_axes
 from diffir_core.stacks.metadata import StackMetadata, unit_name
 
@@ -22,7 +22,7 @@ class TiffSource:
     """A TIFF, OME-TIFF or ImageJ file, of which one plane at a time is in memory."""
 
     def __init__(self, path: Path, axes: str | None) -> None:
-        self._file = _open(path)
+        self._file = open_whole(path)
         self._series = self._file.series[0]
         self._levels: tuple[Any, ...] | None = None
         self.shape: tuple[int, ...] = tuple(self._series.shape)
@@ -61,40 +61,6 @@ class TiffSource:
                 for level in range(len(self._series.levels))
             )
         return self._levels
-
-
-def _open(path: Path) -> tifffile.TiffFile:
-    try:
-        file = tifffile.TiffFile(path)
-    except (tifffile.TiffFileError, OSError, ValueError, struct.error) as error:
-        raise InputError(
-            f"{path.name} is not a readable TIFF ({error}); it may be truncated."
-        ) from error
-    try:
-        whole = bool(file.series) and _is_whole(file, path.stat().st_size)
-    except Exception:  # tifffile raises errors of many kinds on damaged files.
-        whole = False
-    if not whole:
-        file.close()
-        raise InputError(
-            f"{path.name} is truncated or damaged: planes or tags are missing; copy it "
-            "again."
-        )
-    return file
-
-
-def _is_whole(file: tifffile.TiffFile, size_bytes: int) -> bool:
-    """Tell whether the last plane and all tags of the first page are there.
-
-    tifffile leaves out tags whose values lie beyond the end, and goes on.
-    """
-    last = file.pages[-1]
-    if last.dataoffsets[-1] + last.databytecounts[-1] > size_bytes:
-        return False
-    handle, first = file.filehandle, file.pages.first
-    handle.seek(first.offset)
-    (count,) = struct.unpack(file.tiff.tagnoformat, handle.read(file.tiff.tagnosize))
-    return len(first.tags) >= int(count)
 
 
 def _check_one_image(file: tifffile.TiffFile, name: str) -> None:
