@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
@@ -14,8 +17,10 @@ and is then scrolled to."""
 class _Area(QScrollArea):
     """Shows its content, which may be taller than the window but is never cut off."""
 
-    def __init__(self, content: QWidget) -> None:
+    def __init__(self, content: QWidget, least_pixels: int) -> None:
         super().__init__()
+        # As a hint: a fixed minimum of the panel would outdo what the content needs.
+        self._least_pixels = least_pixels
         self.setWidgetResizable(True)
         self.setWidget(content)
         # The bar takes its place beside the buttons, not over them.
@@ -24,8 +29,9 @@ class _Area(QScrollArea):
     def minimumSizeHint(self) -> QSize:
         """Ask for the width of the content; the height is left to the bar."""
         bar, frames = self.verticalScrollBar().sizeHint(), 2 * self.frameWidth()
-        width = self.widget().minimumSizeHint().width() + bar.width() + frames
-        return QSize(min(width, _MOST_PIXELS), super().minimumSizeHint().height())
+        needed = self.widget().minimumSizeHint().width() + bar.width() + frames
+        width = max(min(needed, _MOST_PIXELS), self._least_pixels)
+        return QSize(width, super().minimumSizeHint().height())
 
     def sizeHint(self) -> QSize:
         """Ask for no more than is needed: the picture beside it has the rest."""
@@ -45,11 +51,11 @@ class Panel(QWidget):
     def __init__(self, minimum_width_pixels: int) -> None:
         super().__init__()
         self._has_left = False
-        self.setMinimumWidth(minimum_width_pixels)
+        self._least_pixels = minimum_width_pixels
 
     def _scroll(self, content: QWidget) -> QScrollArea:
         """Show the content, which may be taller than the window."""
-        area = _Area(content)
+        area = _Area(content, self._least_pixels)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
@@ -67,6 +73,18 @@ class Panel(QWidget):
         if not self._has_left:
             self._has_left = True
             self._leave(is_destroyed=is_destroyed)
+
+    def _while_here(self, slot: Callable[..., object]) -> Callable[..., None]:
+        """Give a slot that does nothing once the panel has left.
+
+        A worker may report after that: a closed window has deleted its labels.
+        """
+
+        def guarded(*told: Any) -> None:
+            if not self._has_left:
+                slot(*told)
+
+        return guarded
 
     def changeEvent(self, event: QEvent) -> None:
         """Leave when the panel's cross takes the widget out of its dock."""

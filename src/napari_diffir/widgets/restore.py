@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 from diffir_core.errors import DiffIRError, InputError
 from diffir_core.options import RestoreOptions
 from napari_diffir._layer_text import layer_command, layer_python
-from napari_diffir._layers import full_resolution
+from napari_diffir._layers import Placement, full_resolution, placement_of
 from napari_diffir._pyside import spare_references
 from napari_diffir._scripting import Failure, restored_layer, steps_or_failure
 from napari_diffir._wording import duration, restored_sentence
@@ -95,27 +95,33 @@ class RestoreWidget(Panel):
         self.form.add_model(path, name)
 
     def start(self) -> None:
-        """Begin to restore the chosen layer."""
-        layer = self.form.layer
-        if layer is None or self._worker is not None or not self.form.is_complete:
+        """Begin to restore the chosen layer, or say why that cannot be."""
+        layer, form = self.form.layer, self.form
+        if self._worker is not None:
+            return
+        if layer is None or not form.is_complete:
+            self.status.setText(form.problem)
             return
         try:
-            options = self.form.options
+            options = form.options
         except DiffIRError as error:
             self._show_failure(error)
             return
-        worker = new_worker(
-            steps_or_failure,
-            full_resolution(layer),
-            self.form.axes,
-            self.form.model,
-            options,
-        )
-        worker.yielded.connect(self._show_progress)
-        worker.returned.connect(lambda result: self._take_result(layer, result))
-        worker.aborted.connect(lambda: self.status.setText("Cancelled; nothing added."))
-        worker.finished.connect(self._end)
+        data, place = full_resolution(layer), placement_of(layer, form.axes)
+        worker = new_worker(steps_or_failure, data, form.axes, form.model, options)
+        self._listen(worker, place)
         self._begin(worker)
+
+    def _listen(self, worker: GeneratorWorker[Any, Any, Any], place: Placement) -> None:
+        """Follow a worker; the result is placed where the layer is now."""
+        slots = {
+            worker.yielded: self._show_progress,
+            worker.returned: lambda result: self._take_result(place, result),
+            worker.aborted: lambda: self.status.setText("Cancelled; nothing added."),
+            worker.finished: self._end,
+        }
+        for signal, slot in slots.items():
+            signal.connect(self._while_here(slot))
 
     def _begin(self, worker: GeneratorWorker[Any, Any, Any]) -> None:
         self._worker, self._started = worker, time.monotonic()
@@ -134,14 +140,14 @@ class RestoreWidget(Panel):
         self._worker = None
         self._show_buttons()
 
-    def _take_result(self, layer: Image, result: Failure | RestoreResult) -> None:
+    def _take_result(self, place: Placement, result: Failure | RestoreResult) -> None:
         if isinstance(result, Failure):
             self._show_failure(result.error)
         else:
-            self._add_result(layer, result)
+            self._add_result(place, result)
 
-    def _add_result(self, layer: Image, result: RestoreResult) -> None:
-        added = restored_layer(layer, result).add_to(self._viewer)
+    def _add_result(self, place: Placement, result: RestoreResult) -> None:
+        added = restored_layer(place, result).add_to(self._viewer)
         report = result[2]
         self.progress_bar.setValue(_BAR_STEPS)
         self.status.setText(
