@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from diffir_core.stacks.axes import PlaneIndex
 
-_UNFINISHED_KEY = "diffir_unfinished"
+UNFINISHED_KEY = "diffir_unfinished"
+"""Of a layer's metadata: the unfinished image that the layer shows."""
 
 
 class FillingLayer:
@@ -43,14 +44,14 @@ class FillingLayer:
         except DiffIRError:
             return
         # Its place is not the one where it will be: the layer names no file yet.
-        arguments["metadata"] = {_UNFINISHED_KEY: str(image)}
+        arguments["metadata"] = {UNFINISHED_KEY: str(image)}
         self._show(data, arguments | {"contrast_limits": limits} | self._looks)
 
     def _show(self, data: Any, arguments: dict[str, Any]) -> None:
         """Add the layer, or go on with the one that an earlier run has left."""
-        wanted = arguments["metadata"].get(_UNFINISHED_KEY)
+        wanted = arguments["metadata"].get(UNFINISHED_KEY)
         for layer in self._viewer.layers:
-            if wanted and layer.metadata.get(_UNFINISHED_KEY) == wanted:
+            if wanted and layer.metadata.get(UNFINISHED_KEY) == wanted:
                 self.layer = layer
                 layer.data = data
                 return

@@ -157,6 +157,63 @@ def test_axes_come_from_labels_and_follow_the_chosen_layer(
     assert widget.form.axes_edit.text() == "YXS"
 
 
+def test_a_layer_that_changes_is_read_again(viewer: Any, tiny_model: Path) -> None:
+    layer = viewer.add_image(np.zeros((4, 32, 32), np.uint8), name="cells")
+    widget = open_widget(viewer, tiny_model)
+    layer.name = "renamed"
+    assert widget.form.layer_box.currentText() == "renamed"
+    layer.axis_labels = ("t", "y", "x")
+    assert widget.form.axes == "TYX"
+    widget.form.axes_edit.setText(" cyx ")
+    assert widget.form.axes == "CYX"
+    layer.data = np.zeros((5, 32, 32), np.uint8)
+    assert widget.form.axes == "CYX", "what was typed stays while it fits"
+    layer.data = np.zeros((32, 32), np.uint8)
+    assert widget.form.axes == "YX"
+    assert widget.restore_button.isEnabled()
+    widget.close()
+    layer.data = np.zeros((4, 32, 32), np.uint8)
+    layer.name = "later"
+    assert widget.form.layer_box.currentText() == "renamed"
+
+
+def test_the_result_lies_where_its_layer_was(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack = np.random.default_rng(0).integers(0, 999, (30, 128, 128), np.uint16)
+    layer = viewer.add_image(stack, name="cells", scale=(2, 1, 1))
+    widget = open_widget(viewer, tiny_model)
+    widget.restore_button.click()
+    qtbot.waitUntil(lambda: widget.progress_bar.value() > 0, timeout=60_000)
+    layer.data = np.zeros((32, 32), np.uint16)
+    qtbot.waitUntil(lambda: widget.restore_button.isEnabled(), timeout=60_000)
+    result = viewer.layers["cells restored"]
+    assert result.data.shape == stack.shape
+    assert np.array_equal(result.scale, (2, 1, 1))
+
+
+def test_a_viewer_closed_meanwhile_is_not_written_to(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack = np.random.default_rng(0).integers(0, 999, (200, 256, 256), np.uint16)
+    viewer.add_image(stack, name="long")
+    widget = open_widget(viewer, tiny_model)
+    widget.restore_button.click()
+    qtbot.waitUntil(lambda: widget.progress_bar.value() > 0, timeout=60_000)
+    worker = widget._worker
+    with qtbot.captureExceptions() as raised:
+        viewer.close()
+        qtbot.waitUntil(lambda: not worker.is_running, timeout=20_000)
+        qtbot.wait(300)
+    assert raised == []
+
+
+def test_nothing_begins_without_a_word(viewer: Any, tiny_model: Path) -> None:
+    widget = open_widget(viewer, tiny_model)
+    widget.start()
+    assert widget.status.text() == "Open an image first."
+
+
 def test_scripts_restore_layers(viewer: Any, tiny_model: Path) -> None:
     rgb = np.random.default_rng(1).integers(0, 255, (24, 40, 3), np.uint8)
     source = viewer.add_image(rgb, rgb=True, scale=(0.5, 0.5), units=("um", "um"))

@@ -209,6 +209,51 @@ def test_it_begins_with_the_active_layer(
     assert widget.form.input_box.layer.name == "chosen"
 
 
+def test_a_layer_that_changes_keeps_the_output_that_was_typed(
+    viewer: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    layer = viewer.add_image(np.zeros((4, 32, 32), np.uint8), name="cells")
+    form = open_widget(viewer, tiny_model).form
+    form.output_edit.setText(str(tmp_path / "o.ome.zarr"))
+    layer.name = "renamed"
+    assert form.input_box.currentText() == "renamed"
+    layer.data = np.zeros((32, 32), np.uint8)
+    assert form.axes == "YX"
+    layer.axis_labels = ("x", "y")
+    assert form.axes == "XY"
+    assert form.destination == tmp_path / "o.ome.zarr"
+
+
+def test_nothing_is_chosen_until_a_file_is(
+    viewer: Any,
+    session: StackSession,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = [("", ""), (str(tmp_path / "a.tif"), ""), ("", "")]
+    monkeypatch.setattr(
+        "napari_diffir.widgets._stack_box.QFileDialog.getOpenFileName",
+        lambda *_: answers.pop(0),
+    )
+    form = open_widget(viewer, tiny_model).form
+    box = form.input_box
+    assert box.currentIndex() == -1
+
+    def press_file() -> None:
+        box.setCurrentIndex(box.findText("TIFF file…"))
+        box.activated.emit(box.currentIndex())
+
+    press_file()
+    assert box.currentIndex() == -1
+    press_file()
+    assert box.path == tmp_path / "a.tif"
+    form.output_edit.setText("typed.ome.zarr")
+    press_file()
+    assert box.path == tmp_path / "a.tif", "a dialog that is left changes nothing"
+    assert form.output_edit.text() == "typed.ome.zarr"
+
+
 def test_a_folder_of_stacks_is_a_table_of_jobs(
     viewer: Any,
     qtbot: Any,

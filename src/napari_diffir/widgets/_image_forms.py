@@ -58,6 +58,7 @@ class ImagesForm(QWidget):
         for text, choice in rows.items():
             form.addRow(text, choice)
             choice.changed.connect(self.changed.emit)
+            choice.altered.connect(lambda _: self.changed.emit())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)

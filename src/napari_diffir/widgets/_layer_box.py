@@ -9,6 +9,7 @@ from napari.layers import Image
 from psygnal import Signal
 from qtpy.QtWidgets import QComboBox
 
+from napari_diffir.widgets._layer_watch import LayerWatch
 from napari_diffir.widgets._source_box import narrow
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ class LayerBox(QComboBox):
 
     changed = Signal()
     """Another layer is chosen, or none is left."""
+    altered = Signal(str)
+    """The chosen layer has other "data" or "axis_labels"."""
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class LayerBox(QComboBox):
     ) -> None:
         super().__init__()
         self._viewer, self._is_listed = viewer, is_listed
+        self._watch = LayerWatch(self, self._tell_altered)
         narrow(self)
         events = viewer.layers.events
         events.inserted.connect(self._refresh)
@@ -36,10 +40,11 @@ class LayerBox(QComboBox):
         self.currentIndexChanged.connect(lambda _: self.changed.emit())
 
     def leave(self) -> None:
-        """Leave the viewer's events."""
+        """Leave the events of the viewer and of its layers."""
         events = self._viewer.layers.events
         events.inserted.disconnect(self._refresh)
         events.removed.disconnect(self._refresh)
+        self._watch.follow(())
 
     @property
     def layer(self) -> Image | None:
@@ -51,6 +56,7 @@ class LayerBox(QComboBox):
         chosen, layers = self.layer, self._layers()
         if [self.itemData(i) for i in range(self.count())] == layers:
             return
+        self._watch.follow(layers)
         self.blockSignals(True)
         self.clear()
         for layer in layers:
@@ -60,6 +66,10 @@ class LayerBox(QComboBox):
         self.blockSignals(False)
         if index < 0:
             self.changed.emit()
+
+    def _tell_altered(self, layer: Image, what: str) -> None:
+        if layer is self.layer:
+            self.altered.emit(what)
 
     def _layers(self) -> list[Image]:
         images = (one for one in self._viewer.layers if isinstance(one, Image))

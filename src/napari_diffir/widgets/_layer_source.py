@@ -54,6 +54,7 @@ class LayerSource(QWidget):
 
     def _connect(self) -> None:
         self.layer_box.changed.connect(self._take_layer)
+        self.layer_box.altered.connect(self._take_alteration)
         self.axes_edit.textChanged.connect(lambda _: self._tell())
         self.model_box.changed.connect(self._tell)
 
@@ -69,7 +70,7 @@ class LayerSource(QWidget):
     @property
     def axes(self) -> str:
         """Its axes, as they stand in their field."""
-        return self.axes_edit.text().upper()
+        return self.axes_edit.text().strip().upper()
 
     @property
     def model(self) -> str:
@@ -113,6 +114,13 @@ class LayerSource(QWidget):
         self.axes_edit.setText("" if layer is None else axes_of(layer)[0])
         self.axes_edit.blockSignals(False)
         self._tell()
+
+    def _take_alteration(self, what: str) -> None:
+        """Read the axes again where they were named, or where they fit no more."""
+        if what == "axis_labels" or self.problem:
+            self._take_layer()
+        else:
+            self._tell()
 
     def _tell(self) -> None:
         layer, hint = self.layer, self.problem

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_diffir._layer_files import LayerImage
 from napari_diffir._layers import axes_of, full_resolution
+from napari_diffir.widgets._layer_watch import LayerWatch
 
 if TYPE_CHECKING:
     import napari
@@ -32,22 +33,29 @@ class SourceBox(QComboBox):
 
     more: ClassVar[tuple[str, ...]] = (_FOLDER,)
     """The entries that ask for a file or folder."""
+    placeholder = "Choose images…"
+    """What is shown while nothing is chosen."""
     changed = Signal()
     """Another one is chosen."""
     listed = Signal()
     """The layers have been listed anew."""
+    altered = Signal(str)
+    """The chosen layer has other "data" or "axis_labels"."""
 
     def __init__(self, viewer: napari.Viewer, title: str, tip: str) -> None:
         super().__init__()
         self._viewer, self._title = viewer, title
+        self._watch = LayerWatch(self, self._tell_altered)
+        self._told: Any = None
         self.setToolTip(tip)
+        self.setPlaceholderText(self.placeholder)
         narrow(self)
         events = viewer.layers.events
         events.inserted.connect(self.refresh)
         events.removed.connect(self.refresh)
         self.refresh()
         self.activated.connect(self._choose_more)
-        self.currentIndexChanged.connect(lambda _: self.changed.emit())
+        self.currentIndexChanged.connect(self._tell)
 
     @property
     def layer(self) -> Image | None:
@@ -67,35 +75,49 @@ class SourceBox(QComboBox):
         """Whether a layer is chosen whose axes have no names."""
         return self.layer is not None and axes_of(self.layer)[1]
 
+    def is_listed(self, layer: Image) -> bool:
+        """Tell whether a layer may be chosen."""
+        return True
+
     def refresh(self, event: Any = None) -> None:
         """List the image layers anew; folders and the choice stay."""
-        chosen = self.currentData()
         folders = [self.itemData(i) for i in range(self.count())]
+        images = (one for one in self._viewer.layers if isinstance(one, Image))
+        layers = [layer for layer in images if self.is_listed(layer)]
+        self._watch.follow(layers)
         self.blockSignals(True)
         self.clear()
-        for layer in self._viewer.layers:
-            if isinstance(layer, Image):
-                self.addItem(layer.name, layer)
+        for layer in layers:
+            self.addItem(layer.name, layer)
         for folder in folders:
             if isinstance(folder, str):
                 self.addItem(Path(folder).name, folder)
         self.addItems(list(self.more))
-        still = self._index_of(chosen)
-        self.setCurrentIndex(max(still, 0))
+        self.setCurrentIndex(self._index_or_first(self._told))
         self.blockSignals(False)
-        if still < 0:
-            self.changed.emit()
+        self._tell()
         self.listed.emit()
+
+    def _index_or_first(self, chosen: Any) -> int:
+        """Give the entry of a choice, or else the first; none where all only ask."""
+        still = self._index_of(chosen)
+        return still if still >= 0 or self.itemData(0) is None else 0
+
+    def _tell(self, index: int = -1) -> None:
+        """Tell of another choice; an entry that asks is none until it is answered."""
+        chosen = self.currentData()
+        is_asking = chosen is None and self.currentIndex() >= 0
+        if not is_asking and not _is_same(chosen, self._told):
+            self._told = chosen
+            self.changed.emit()
+
+    def _tell_altered(self, layer: Image, what: str) -> None:
+        if layer is self.layer:
+            self.altered.emit(what)
 
     def _index_of(self, chosen: Any) -> int:
         entries = (self.itemData(i) for i in range(self.count()))
-        # Qt gives another copy of a text each time; layers are compared as objects.
-        is_text = isinstance(chosen, str)
-        same = (
-            i
-            for i, data in enumerate(entries)
-            if data is chosen or (is_text and isinstance(data, str) and data == chosen)
-        )
+        same = (i for i, data in enumerate(entries) if _is_same(data, chosen))
         return next(same, -1) if chosen is not None else -1
 
     def choose_other_than(self, layer: Image | None) -> None:
@@ -110,8 +132,13 @@ class SourceBox(QComboBox):
 
     def add_folder(self, folder: Path) -> None:
         """Offer a folder of images, and choose it."""
+        self.blockSignals(True)
+        self.removeItem(self._index_of(str(folder)))
         self.insertItem(0, folder.name, str(folder))
         self.setCurrentIndex(0)
+        self.blockSignals(False)
+        self._told = None  # Chosen again, the same may be meant in another way.
+        self._tell()
 
     def _choose_more(self, index: int) -> None:
         text = self.itemText(index)
@@ -121,7 +148,7 @@ class SourceBox(QComboBox):
         if path is not None:
             self.add_folder(path)
         else:
-            self.setCurrentIndex(0)
+            self.setCurrentIndex(self._index_or_first(self._told))
 
     def ask(self, text: str) -> Path | None:
         """Ask for what an entry of `more` stands for."""
@@ -129,7 +156,13 @@ class SourceBox(QComboBox):
         return Path(name) if name else None
 
     def leave(self) -> None:
-        """Leave the viewer's events."""
+        """Leave the events of the viewer and of its layers."""
         events = self._viewer.layers.events
         events.inserted.disconnect(self.refresh)
         events.removed.disconnect(self.refresh)
+        self._watch.follow(())
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Compare choices: layers as objects; Qt gives another copy of a text each time."""
+    return one is other or (isinstance(one, str) and one == other)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from qtpy.QtWidgets import QFileDialog
 
+from napari_diffir._filling_layer import UNFINISHED_KEY
 from napari_diffir.widgets._source_box import SourceBox
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Image
 
 _FILE, _ZARR = "TIFF file…", "OME-Zarr…"
 _PLANES, _STACKS = "Folder of planes, as one stack…", "Folder of stacks…"
@@ -23,6 +25,7 @@ _TIP = (
 class StackBox(SourceBox):
     """Lists layers, chosen files, and ways to more."""
 
+    placeholder = "Choose a stack…"
     more: ClassVar[tuple[str, ...]] = (_FILE, _ZARR, _PLANES, _STACKS)
 
     def __init__(self, viewer: napari.Viewer) -> None:
@@ -37,6 +40,10 @@ class StackBox(SourceBox):
             # Equal, not the same: napari gives plugins a proxy of the active layer.
             if active is not None and self.itemData(index) == active:
                 self.setCurrentIndex(index)
+
+    def is_listed(self, layer: Image) -> bool:
+        """Leave out what is being restored; it is no input."""
+        return UNFINISHED_KEY not in layer.metadata
 
     @property
     def path(self) -> Path | None:

@@ -80,6 +80,7 @@ class StackForm(QWidget):
 
     def _connect(self) -> None:
         self.input_box.changed.connect(self._show_input)
+        self.input_box.altered.connect(lambda _: self._show_axes())
         self.model_box.changed.connect(self._forget_fingerprint)
         self.axes_edit.textChanged.connect(self._show_hint)
         for edit in (self.output_edit, self.options_box.memory_edit):
@@ -162,9 +163,12 @@ class StackForm(QWidget):
         self.changed.emit()
 
     def _show_input(self) -> None:
+        self.output_edit.setText(str(self._proposed_output() or ""))
+        self._show_axes()
+
+    def _show_axes(self) -> None:
         layer = self.input_box.layer
         self.axes_edit.setText(axes_of(layer)[0] if layer is not None else "")
-        self.output_edit.setText(str(self._proposed_output() or ""))
         self._show_hint()
 
     def _show_hint(self, text: str = "") -> None:
