@@ -17,7 +17,7 @@ from diffir_core.stacks._tiff_layout import TiffLayout
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.durability import sync_file
 from diffir_core.stacks.ledger import Ledger, iprs
-from diffir_core.stacks.metadata import ImageSpec, unit_symbol
+from diffir_core.stacks.metadata import ImageSpec, StackMetadata, axis_symbol
 from diffir_core.stacks.units import checksum
 
 IPRS_TAG = 65256
@@ -145,11 +145,7 @@ def _ome(layout: TiffLayout, spec: ImageSpec, made: dict[str, Any]) -> dict[str,
     text = json.dumps({"diffir": made, "diffir_job": spec.job})
     described: dict[str, Any] = {"axes": axes, "Name": metadata.name}
     described["Description"] = text
-    for axis, key in _SIZES.items():
-        if axis in metadata.pixel_size:
-            described[key] = metadata.pixel_size[axis]
-            unit = metadata.units.get(axis, "second" if axis == "T" else "pixel")
-            described[f"{key}Unit"] = unit_symbol(unit)
+    described |= _sizes(metadata)
     channel: dict[str, Any] = {}
     if metadata.channel_names:
         channel["Name"] = list(metadata.channel_names)
@@ -165,14 +161,25 @@ def _ome(layout: TiffLayout, spec: ImageSpec, made: dict[str, Any]) -> dict[str,
     return described
 
 
+def _sizes(metadata: StackMetadata) -> dict[str, float | str]:
+    sizes: dict[str, float | str] = {}
+    for axis, key in _SIZES.items():
+        symbol = axis_symbol(axis, metadata.units.get(axis, ""))
+        # A time without a unit would be read as seconds.
+        if axis in metadata.pixel_size and (symbol or axis != "T"):
+            sizes[key] = metadata.pixel_size[axis]
+            sizes[f"{key}Unit"] = symbol or "pixel"
+    return sizes
+
+
 def _position(spec: ImageSpec) -> dict[str, float | str]:
     """Give where the first pixel is, if that is not the origin."""
     position: dict[str, float | str] = {}
     for axis, value in spec.metadata.translate.items():
         if axis in "XYZ" and value:
-            unit = spec.metadata.units.get(axis, "pixel")
+            symbol = axis_symbol(axis, spec.metadata.units.get(axis, ""))
             position[f"Position{axis}"] = value
-            position[f"Position{axis}Unit"] = unit_symbol(unit)
+            position[f"Position{axis}Unit"] = symbol or "pixel"
     return position
 
 

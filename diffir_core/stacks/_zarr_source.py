@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
 from diffir_core.stacks.axes import PlaneIndex, check_axes
-from diffir_core.stacks.metadata import StackMetadata
+from diffir_core.stacks.metadata import StackMetadata, unit_name
 
 
 class ZarrSource:
@@ -106,7 +106,7 @@ def _metadata(
         return None
     axes = [(e["name"] if isinstance(e, dict) else e).upper() for e in entries]
     units = {
-        axis: entry["unit"]
+        axis: unit_name(str(entry["unit"])) or str(entry["unit"])
         for axis, entry in zip(axes, entries, strict=True)
         if isinstance(entry, dict) and entry.get("unit")
     }

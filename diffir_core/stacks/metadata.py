@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from diffir_core.stacks._unit_table import LENGTHS, SPELLINGS, TIMES
+
 _NAMES = {
-    "µm": "micrometer", "μm": "micrometer", "um": "micrometer", "micron": "micrometer",
-    "microns": "micrometer", "\\u00b5m": "micrometer", "nm": "nanometer",
-    "mm": "millimeter", "cm": "centimeter", "m": "meter", "Å": "angstrom",
-    "s": "second", "sec": "second", "ms": "millisecond", "min": "minute", "h": "hour",
-}  # fmt: skip
-_SYMBOLS = {
-    "micrometer": "µm", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm",
-    "meter": "m", "angstrom": "Å", "second": "s", "millisecond": "ms",
-    "minute": "min", "hour": "h",
-}  # fmt: skip
+    **{name: name for name in (LENGTHS | TIMES)},
+    **{symbol: name for name, symbol in (LENGTHS | TIMES).items()},
+    **SPELLINGS,
+}
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +64,25 @@ class ImageSpec:
 
 def unit_name(text: str) -> str | None:
     """Give the full name of a unit, or None for what is no physical unit."""
-    text = text.strip()
-    if text in _SYMBOLS:
-        return text
-    return _NAMES.get(text) or _NAMES.get(text.lower())
+    text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text.strip())
+    # Micro and angstrom have two characters each, which look the same.
+    text = unicodedata.normalize("NFKC", text).replace("μ", "µ")
+    plain = text.lower().replace("metre", "meter")
+    # As it stands comes first: Mm is not mm.
+    tries = (text, plain, plain.removesuffix("s"))
+    return next((_NAMES[each] for each in tries if each in _NAMES), None)
 
 
-def unit_symbol(name: str) -> str:
-    """Give the symbol of a unit's full name."""
-    return _SYMBOLS.get(name, name)
+def axis_unit(axis: str, text: str) -> str | None:
+    """Give the full name of a unit, or None for what does not measure this axis."""
+    name = unit_name(text)
+    return name if name in _measures(axis) else None
+
+
+def axis_symbol(axis: str, name: str) -> str | None:
+    """Give OME-XML's symbol of a unit, or None for what does not measure this axis."""
+    return _measures(axis).get(unit_name(name) or "")
+
+
+def _measures(axis: str) -> dict[str, str]:
+    return TIMES if axis == "T" else LENGTHS
