@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from diffir_core.report import MappingReport
 from diffir_core.stacks.metadata import StackMetadata
 
 _KINDS = {"T": "time", "C": "channel"}
-_RGB = ("FF0000", "00FF00", "0000FF")
+_SAMPLES = ("red", "green", "blue", "alpha")
+_SAMPLE_COLORS = ("FF0000", "00FF00", "0000FF", "FFFFFF")
 
 
 def multiscale(
@@ -59,12 +61,16 @@ def channels(
     """Describe names, colours and display ranges of channels.
 
     What was background and highlight to the model is black and bright on the screen.
+    The samples of RGB pixels become channels of their colours.
     """
+    if "S" in metadata.axes and count in (3, 4):
+        metadata = _of_samples(metadata, count)
     described = []
     for number in range(count):
         entry: dict[str, Any] = {
-            "active": True,
-            "color": _color(number, count, metadata),
+            # Opacity, added up with the colours, would hide them.
+            "active": number != 3 or metadata.channel_names != _SAMPLES,
+            "color": _color(number, metadata),
             "window": _window(dtype, _of_channel(mappings, number)),
         }
         if number < len(metadata.channel_names):
@@ -79,10 +85,17 @@ def _of_channel(mappings: Sequence[MappingReport], number: int) -> MappingReport
     return next((m for m in mappings if m.channel == number), None)
 
 
-def _color(number: int, count: int, metadata: StackMetadata) -> str:
-    if number < len(metadata.channel_colors):
-        return metadata.channel_colors[number]
-    return _RGB[number] if "S" in metadata.axes and count == 3 else "FFFFFF"
+def _of_samples(metadata: StackMetadata, count: int) -> StackMetadata:
+    return replace(
+        metadata,
+        channel_names=_SAMPLES[:count],
+        channel_colors=_SAMPLE_COLORS[:count],
+    )
+
+
+def _color(number: int, metadata: StackMetadata) -> str:
+    colors = metadata.channel_colors
+    return colors[number] if number < len(colors) else "FFFFFF"
 
 
 def _window(dtype: np.dtype[Any], mapping: MappingReport | None) -> dict[str, float]:
