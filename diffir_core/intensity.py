@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from diffir_core._base import FrozenConfig
+from diffir_core.errors import InputError
+
+_WIDEST = 1e30
+"""Of a range of values: no camera's, but that of float32 marking missing pixels."""
 
 
 class IntensityOptions(FrozenConfig):
@@ -21,6 +25,15 @@ class IntensityOptions(FrozenConfig):
 
     low_percentile: float = Field(1.0, ge=0, le=100)
     high_percentile: float = Field(99.8, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> Self:
+        if self.low_percentile >= self.high_percentile:
+            raise ValueError(
+                f"low_percentile {self.low_percentile:g} must be below "
+                f"high_percentile {self.high_percentile:g}"
+            )
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +55,41 @@ class IntensityMapping:
         return (shifted / self.scale).astype(np.float32)
 
     def from_model(
-        self, restored: NDArray[np.float32], dtype: np.dtype[Any]
+        self,
+        restored: NDArray[np.float32],
+        dtype: np.dtype[Any],
+        excess: NDArray[np.float64] | float = 0.0,
     ) -> tuple[NDArray[Any], int]:
-        """Map back to `dtype`; also give how many values its range had to clip."""
+        """Map back to `dtype`; also give how many values its range had to clip.
+
+        An excess, in the units of the values, is added before.
+        """
         values = restored.astype(np.float64) * self.scale + self.offset
-        if dtype.kind == "f":
-            return values.astype(dtype), 0
+        return converted(values + excess, dtype)
+
+
+def converted(values: NDArray[Any], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:
+    """Give values as `dtype`, rounded and clipped, and how many its range clipped."""
+    if dtype.kind == "f" or values.dtype == dtype:
+        return values.astype(dtype, copy=False), 0
+    info = np.iinfo(dtype)
+    if values.dtype.kind == "f":
+        values = np.rint(values)
+    clipped = np.count_nonzero((values < info.min) | (values > info.max))
+    low, high = (_holding(end, values.dtype) for end in (info.min, info.max))
+    return np.clip(values, low, high).astype(dtype), int(clipped)
+
+
+def _holding(end: int, dtype: np.dtype[Any]) -> Any:
+    """Give the end of an integer's range, or the nearest value inside that fits.
+
+    The largest of 64 bits rounds up as float64, out of the range of the integers.
+    """
+    if dtype.kind != "f":
         info = np.iinfo(dtype)
-        rounded = np.rint(values)
-        clipped = int(np.count_nonzero((rounded < info.min) | (rounded > info.max)))
-        return np.clip(rounded, info.min, info.max).astype(dtype), clipped
+        return min(max(end, info.min), info.max)
+    nearest = dtype.type(end)
+    return np.nextafter(nearest, dtype.type(0)) if int(nearest) > end > 0 else nearest
 
 
 def fit_mapping(
@@ -64,6 +102,11 @@ def fit_mapping(
     options = options or IntensityOptions()
     percentiles = (options.low_percentile, options.high_percentile)
     low, high = np.percentile(values, percentiles).astype(float)
+    if high - low > _WIDEST:
+        raise InputError(
+            f"The values range from {low:g} to {high:g}; give missing pixels, if that "
+            "is what they are, a value near those of the others."
+        )
     if high <= low:  # Nearly all values are equal: fall back to the full range.
         low, high = float(values.min()), float(values.max())
     return IntensityMapping(offset=low, scale=high - low if high > low else 1.0)

@@ -13,6 +13,7 @@ from diffir_core.engine.local_mean import restore_local_mean
 from diffir_core.engine.planes import Plane, take_tile
 from diffir_core.engine.restorer import Restorer
 from diffir_core.intensity import IntensityMapping
+from diffir_core.stacks.extremes import are_extreme, excess, seen
 
 _STRIP_ROWS = 256
 
@@ -34,6 +35,7 @@ class MappedPlane:
         config = restorer.config
         self._values, self._mapping, self._config = values, mapping, config
         self._dtype, self._waits = dtype, restorer.keeps_local_mean
+        self._are_extreme = are_extreme(values, mapping)
         height, width = (size * config.scale for size in values.shape[1:])
         shape = (config.out_channels, height, width)
         self._result = np.empty(shape, np.float32 if self._waits else dtype)
@@ -54,13 +56,13 @@ class MappedPlane:
     def _read(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp]
     ) -> NDArray[np.float32]:
-        return self._mapping.to_model(take_tile(self._values, rows, columns))
+        return seen(take_tile(self._values, rows, columns), self._mapping)
 
     def _write(self, rows: slice, columns: slice, tile: NDArray[np.float32]) -> None:
         if self._waits:
             self._result[:, rows, columns] = tile
             return
-        self._result[:, rows, columns] = self._in_units(tile)
+        self._result[:, rows, columns] = self._in_units(tile, rows, columns)
 
     def restored(self) -> NDArray[Any]:
         """Give the result (channels, Y, X), once everything was written."""
@@ -69,18 +71,32 @@ class MappedPlane:
             in_units = np.empty(self._result.shape, self._dtype)
             for first in range(0, in_units.shape[1], _STRIP_ROWS):
                 rows = slice(first, first + _STRIP_ROWS)
-                in_units[:, rows] = self._in_units(self._result[:, rows])
+                in_units[:, rows] = self._in_units(self._result[:, rows], rows)
             self._result, self._waits = in_units, False
         return self._result
 
     def _raw(self, rows: slice) -> NDArray[np.float32]:
-        return self._mapping.to_model(self._values[:, rows])
+        return seen(self._values[:, rows], self._mapping)
 
-    def _in_units(self, values: NDArray[np.float32]) -> NDArray[Any]:
-        mapped, clipped = self._mapping.from_model(values, self._dtype)
+    def _in_units(
+        self, tile: NDArray[np.float32], rows: slice, columns: slice = slice(None)
+    ) -> NDArray[Any]:
+        given_back: NDArray[np.float64] | float = 0.0
+        if self._are_extreme:
+            raw = self._values[:, self._raw_span(rows), self._raw_span(columns)]
+            given_back = excess(raw, tile, self._mapping, self._config.scale)
+        mapped, clipped = self._mapping.from_model(tile, self._dtype, given_back)
         with self._lock:
             self.clipped += clipped
         return mapped
+
+    def _raw_span(self, span: slice) -> slice:
+        """Give the pixels of the raw plane that a span of the result belongs to."""
+        scale = self._config.scale
+        ends = (
+            None if end is None else end // scale for end in (span.start, span.stop)
+        )
+        return slice(*ends)
 
 
 def readable_plane(
@@ -89,7 +105,7 @@ def readable_plane(
     """Give a plane that is only read, for its IPR."""
 
     def read(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
-        return mapping.to_model(take_tile(values, rows, columns))
+        return seen(take_tile(values, rows, columns), mapping)
 
     def write(rows: slice, columns: slice, tile: NDArray[np.float32]) -> None:
         raise TypeError("this plane is only read")

@@ -39,6 +39,12 @@ class ArraySource:
     ) -> None:
         if not hasattr(array, "shape") or not hasattr(array, "dtype"):
             array = np.asarray(array)
+        masked = isinstance(array, np.ma.MaskedArray) and np.ma.getmaskarray(array)
+        if np.any(masked):
+            raise InputError(
+                f"{np.count_nonzero(masked)} values of the array are masked, and would "
+                "be restored like the others; fill them, as with array.filled(0)."
+            )
         self._array = array
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype = np.dtype(array.dtype).newbyteorder("=")

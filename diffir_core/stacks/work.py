@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.engine.restorer import Restorer
+from diffir_core.errors import InputError
+from diffir_core.intensity import converted
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
@@ -110,9 +112,12 @@ class StackWork:
         yield from self._restore(read.unit, mapped, statistics, done)
         done.tiles = self.restorer.tiles_done - before
         for plane, values in zip(mapped, read.planes, strict=True):
-            result = plane.restored() if plane else values
-            done.planes.append(result.astype(self.dtype, copy=False))
-            done.clipped += plane.clipped if plane else 0
+            if plane:
+                result, clipped = plane.restored(), plane.clipped
+            else:
+                result, clipped = converted(values, self.dtype)
+            done.planes.append(result)
+            done.clipped += clipped
         return done
 
     def _mapped(
@@ -167,6 +172,11 @@ def prepare(
     layout = source.layout
     planes = layout.planes(model.config.in_channels)
     chosen = chosen_channels(layout, options)
+    if chosen is not None and model.config.scale != 1:
+        raise InputError(
+            f"'{model.name}' enlarges images, so that channels cannot be copied beside "
+            "restored ones; restore all channels, or pass those to be restored alone."
+        )
     conditions = conditions or _conditions(source, restorer)
     restorer.budget_bytes = conditions.budget_bytes
     units = units_of(planes, conditions.batch)

@@ -1,0 +1,73 @@
+"""Values far outside the range of an image, such as hot pixels and very bright spots.
+
+A value a thousand times the bright end of an image disturbs every pixel that the
+network computes from it, and of a spot ten times as bright it keeps half: there are no
+such values in training. The network sees nothing beyond `MOST` units of the model::
+
+    seen        raw, between -MOST and MOST
+    excess      raw - seen
+    restored += excess * s,    s = smoothstep of restored / seen from 0.3 to 0.7
+
+Where the network keeps what it has seen, as it does of a spot, the value comes back as
+it was, with its noise, which is little for its brightness. What it takes away, such as
+a hot pixel, stays away. No other pixel changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffir_core.intensity import IntensityMapping
+
+MOST = 4.0
+"""In model units, 1 being the bright end of an image. `fluo-denoise` removes single hot
+pixels of this height and gives spots back within 10 % at the peak and 5 % in sum; of
+3 to 8 that were tried, those below brighten weak spots, those above dim strong ones."""
+_REMOVED, _KEPT = 0.3, 0.7
+
+
+def seen(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[np.float32]:
+    """Give what the network sees of values, in model units."""
+    limit = MOST * mapping.scale
+    low, high = mapping.offset - limit, mapping.offset + limit
+    return mapping.to_model(np.clip(values.astype(np.float64), low, high))
+
+
+def are_extreme(values: NDArray[Any], mapping: IntensityMapping) -> bool:
+    """Tell whether any value lies farther outside than the network may see."""
+    limit = MOST * mapping.scale
+    low, high = float(values.min()), float(values.max())
+    return low < mapping.offset - limit or high > mapping.offset + limit
+
+
+def excess(
+    values: NDArray[Any],
+    restored: NDArray[np.float32],
+    mapping: IntensityMapping,
+    scale: int,
+) -> NDArray[np.float64]:
+    """Give what restored pixels get back, in the units of the values.
+
+    Parameters
+    ----------
+    values
+        (channels, Y, X), raw.
+    restored
+        (channels, scale * Y, scale * X), in model units.
+    """
+    limit = MOST * mapping.scale
+    centred = values.astype(np.float64) - mapping.offset
+    beyond = centred - np.clip(centred, -limit, limit)
+    sign = np.sign(beyond)
+    if scale != 1:
+        beyond, sign = (_enlarged(part, scale) for part in (beyond, sign))
+    share = (sign * restored / MOST - _REMOVED) / (_KEPT - _REMOVED)
+    share = np.clip(share, 0, 1)
+    return np.asarray(beyond * (share * share * (3 - 2 * share)))
+
+
+def _enlarged(values: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
+    return values.repeat(factor, axis=-2).repeat(factor, axis=-1)
