@@ -69,6 +69,11 @@ class StackLayout:
         """Give C or S, whichever tells the channels apart; C where there are both."""
         return next((axis for axis in CHANNEL_AXES if axis in self.axes), None)
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the channels are red, green, blue and opacity."""
+        return self.channel_axis == "S" and self.size("S") == 4
+
     def planes(self, model_channels: int) -> list[PlaneIndex]:
         """List what a network of this many image channels restores one at a time.
 

@@ -157,3 +157,12 @@ def test_an_enlarging_model_does_not_copy_channels() -> None:
     options = diffir.RestoreOptions(channels=(0,))
     with pytest.raises(diffir.errors.InputError, match="enlarges images"):
         diffir.restore(stack, enlarging, axes="CYX", options=options)
+
+
+def test_opacity_is_copied(model: diffir.Model) -> None:
+    image = np.stack([field(seed) for seed in range(4)], -1).clip(0, 255)
+    image[..., 3] = 255 * (image[..., 3] > 110)
+    raw = image.astype(np.uint8)
+    result = diffir.restore(raw, model, axes="YXS")
+    assert np.array_equal(result[..., 3], raw[..., 3])
+    assert not np.array_equal(result[..., 0], raw[..., 0])
