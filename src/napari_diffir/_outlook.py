@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffir_core.errors import DiffIRError
 from diffir_core.stacks.unfinished import Unfinished, described
 from napari_diffir._stack_inputs import opened
+from napari_diffir._wording import told
 
 if TYPE_CHECKING:
     from diffir_core.stacks.estimating import Estimate
     from napari_diffir._stack_steps import StackRequest, StackTask
+
+_FIRST = ("time", "main memory", "GPU memory", "temporary files", "output", "free disk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,16 @@ class Outlook:
     """One sentence about what is already where the output will be."""
     problem: str = ""
     """Why it could not be begun, in one sentence."""
+    may_begin: bool = True
+    """Whether trying is of any use."""
+
+    @property
+    def rows(self) -> list[str]:
+        """What it takes, the things that decide first, each in a row of its own."""
+        first = [line for line in self.lines if line[0] in _FIRST]
+        rest = [line for line in self.lines if line[0] not in _FIRST]
+        rows = [[line] for line in first] + ([rest] if rest else [])
+        return [", ".join(f"{name}: {value}" for name, value in row) for row in rows]
 
 
 def look_ahead(request: StackRequest) -> Outlook:
@@ -32,11 +46,15 @@ def look_ahead(request: StackRequest) -> Outlook:
     Of several stacks, the first one's estimate is given. Nothing is written.
     """
     first = request.tasks[0]
-    existing = "" if len(request.tasks) > 1 else _existing(first.destination)
+    several = len(request.tasks) > 1
+    existing = "" if several else _existing(first.destination, request.overwrite)
     try:
         found = _estimate(request, first)
     except Exception as error:
-        return Outlook(existing=existing, problem=str(error))
+        # Of several, others may do; what is no fault of the choices may pass.
+        may_begin = several or not isinstance(error, DiffIRError)
+        problem = str(told(error))
+        return Outlook(existing=existing, problem=problem, may_begin=may_begin)
     if not found.fits:
         problem = f"It does not fit the disk: {first.destination.parent}."
         return Outlook(_lines(request, found), existing, problem)
@@ -65,13 +83,15 @@ def _lines(request: StackRequest, found: Estimate) -> tuple[tuple[str, str], ...
     return tuple(before + lines)
 
 
-def _existing(destination: Path) -> str:
+def _existing(destination: Path, is_replaced: bool) -> str:
     found = described(destination)
     if found and "planes" in found:
         return (
             f"An unfinished {destination.name} is there, {found['planes_done']} of "
             f"{found['planes']} planes: Resume completes it."
         )
+    if destination.exists() and is_replaced:
+        return f"{destination.name} is there and will be replaced."
     if destination.exists():
         return f"{destination.name} is already there: choose another, or replace it."
     return ""

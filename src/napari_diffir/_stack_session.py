@@ -37,6 +37,12 @@ class StackSession(WatchedRun):
         self._filling: FillingLayer | None = None
         self._task, self._limits = -1, (0.0, 1.0)
 
+    @property
+    def request(self) -> StackRequest | None:
+        """What was asked for last, if it is not completed yet."""
+        is_completed = self.state.phase in ("idle", "finished")
+        return None if is_completed else self._request
+
     def _be_left(self) -> None:
         self._viewer, self._filling = None, None  # It may be about to close.
         super()._be_left()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from psygnal import SignalGroupDescriptor
 
-from napari_diffir._wording import restored_sentence
+from napari_diffir._wording import counted, restored_sentence
 
 if TYPE_CHECKING:
     from napari_diffir._stack_pace import Pace
@@ -96,11 +96,17 @@ class StackState:
         elif all(status == "done" for status in statuses):
             self.phase = "finished"
         else:
-            self.message = (
-                f"Stopped after {self.planes_done} of {self.planes} planes, which "
-                "are kept; Resume goes on."
-            )
-            self.phase = "stopped"
+            self.message, self.phase = self._stopped_sentence(), "stopped"
+
+    def _stopped_sentence(self) -> str:
+        done = sum(row.status == "done" for row in self.rows)
+        before = f"{counted(done, 'stack')} and " if done else ""
+        if not (done or self.planes_done):
+            return "Stopped before the first plane was restored."
+        return (
+            f"Stopped after {before}{self.planes_done} of {self.planes} planes, which "
+            "are kept; Resume goes on."
+        )
 
     def set_row(self, number: int, status: str) -> None:
         """Say how a stack is."""

@@ -13,6 +13,7 @@ from diffir_core.options import RestoreOptions
 from diffir_core.stacks.ordering import NearestFirst
 from napari_diffir._scripting import Failure
 from napari_diffir._stack_inputs import StackInput, opened
+from napari_diffir._wording import told
 
 if TYPE_CHECKING:
     from diffir_core.model import Model
@@ -48,6 +49,8 @@ class StackRequest:
     resume: bool = False
     model_fingerprint: str | None = None
     """Of the job that was loaded, if one was: no other weights are taken."""
+    folder: Path | None = None
+    """That holds the stacks, where they were chosen by their folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def stack_steps(
         try:
             end: Any = yield from _steps(request, number, model, control)
         except Exception as error:
-            end = error
+            end = told(error)
         control.news.append(TaskEnded(number, end))
     return None
 
@@ -110,6 +113,8 @@ def _steps(
     from diffir_core.stacks.file_run import restore_file_steps
 
     task = request.tasks[number]
+    if request.folder is not None:
+        task.destination.parent.mkdir(exist_ok=True)
     limits = _contrast_limits(task.source, request.axes)
     steps = restore_file_steps(
         opened(task.source),

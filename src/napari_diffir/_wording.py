@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from diffir_core.errors import InputError
+
 
 def duration(seconds: float) -> str:
     """Give a time in the unit that suits it."""
@@ -21,3 +23,14 @@ def restored_sentence(planes: int, seconds: float, clipped_values: int) -> str:
 def counted(number: int, noun: str) -> str:
     """Give "1 plane" or "2 planes"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def told(error: Exception) -> Exception:
+    """Give what the system refuses as one sentence; any other error as it is."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return error
+    why = error.strerror[0].lower() + error.strerror[1:]
+    return InputError(
+        f"The system refuses {error.filename or 'a file'}: {why}; choose another "
+        "place, or make room or rights for this one."
+    )

@@ -22,6 +22,7 @@ from diffir_core.stacks.job_text import as_command
 from diffir_core.stacks.jobs import RestoreJob
 from diffir_core.stacks.source import open_source
 from napari_diffir._stack_session import StackSession, current_stack_session
+from napari_diffir._wording import told
 
 SIZE = {"PhysicalSizeX": 0.2, "PhysicalSizeY": 0.2, "PhysicalSizeZ": 1.5}
 
@@ -168,6 +169,107 @@ def test_closing_the_panel_keeps_what_is_restored(
     assert (tmp_path / "o.zarr.unfinished" / "journal.jsonl").exists()
 
 
+def test_a_panel_opened_anew_goes_on_with_the_last_run(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    values = np.random.default_rng(0).integers(0, 999, (60, 256, 256), np.uint16)
+    viewer.add_image(values, name="cells", axis_labels=("z", "y", "x"))
+    widget = open_widget(viewer, tiny_model)
+    result = tmp_path / "o.ome.zarr"
+    widget.form.output_edit.setText(str(result))
+    widget.form.options_box.seed_box.setValue(5)
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: session.state.planes_done > 2, timeout=60_000)
+    viewer.window.remove_dock_widget(widget.parent())
+    qtbot.waitUntil(lambda: not session.is_busy, timeout=20_000)
+
+    _, other = viewer.window.add_plugin_dock_widget(
+        "napari-diffir", "Restore stack to disk"
+    )
+    form = other.form
+    assert form.input_box.currentText() == "cells"
+    assert form.input_box.findText("o") < 0, "what is unfinished is no input"
+    assert form.destination == result
+    assert form.model_box.chosen == str(tiny_model)
+    assert form.options_box.seed_box.value() == 5
+    assert other.resume_button.isEnabled()
+    other.resume_button.click()
+    ended(other, qtbot)
+    assert form.input_box.findText("o") >= 0
+    assert session.request is None
+
+
+def test_a_run_whose_layer_is_gone_says_so(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    stack = np.zeros((60, 256, 256), np.uint16)
+    layer = viewer.add_image(stack, name="cells", axis_labels=("z", "y", "x"))
+    widget = open_widget(viewer, tiny_model)
+    widget.form.output_edit.setText(str(tmp_path / "o.ome.zarr"))
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: session.state.planes_done > 2, timeout=60_000)
+    viewer.window.remove_dock_widget(widget.parent())
+    qtbot.waitUntil(lambda: not session.is_busy, timeout=20_000)
+    viewer.layers.remove(layer.name)
+    widget = open_widget(viewer, tiny_model)
+    assert "'cells' of the last run is gone" in widget.status.message.text()
+    assert not widget.resume_button.isEnabled()
+
+
+def test_what_was_stopped_at_once_promises_nothing(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    viewer.add_image(np.zeros((9, 64, 64), np.uint16), name="cells")
+    widget = open_widget(viewer, tiny_model)
+    widget.form.output_edit.setText(str(tmp_path / "o.ome.zarr"))
+    widget.start_button.click()
+    widget.stop_button.click()
+    ended(widget, qtbot, "stopped")
+    qtbot.waitUntil(lambda: not session.is_busy, timeout=20_000)
+    assert widget.state.message == "Stopped before the first plane was restored."
+
+
+def test_what_cannot_be_done_is_told_before_it_is_pressed(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    viewer.add_image(np.zeros((3, 32, 32), np.uint16), name="cells")
+    widget = open_widget(viewer, tiny_model)
+    form, said = widget.form, widget.estimate_label
+    good = str(tmp_path / "o.ome.zarr")
+
+    def assert_refused(sentence: str) -> None:
+        assert sentence in said.text()
+        assert not widget.start_button.isEnabled()
+
+    form.output_edit.setText(str(tmp_path / "none" / "o.ome.zarr"))
+    assert_refused("There is no folder")
+    form.output_edit.setText(str(tmp_path / "o.png"))
+    assert_refused("Cannot write 'o.png'")
+    form.output_edit.setText("")
+    assert_refused("Choose a stack and an output first.")
+    form.output_edit.setText(good)
+    assert widget.start_button.isEnabled()
+    form.axes_edit.setText("YX")
+    assert_refused("2 dimensions")
+    form.axes_edit.setText("ZYX")
+    form.options_box.memory_edit.setText("lots")
+    assert_refused("Memory: 'lots' is no size")
+    form.options_box.memory_edit.setText("")
+    form.options_box.scope_box.setCurrentText("each time point")
+    assert_refused("needs an axis T")
+    form.options_box.scope_box.setCurrentIndex(0)
+    assert widget.start_button.isEnabled()
+    (tmp_path / "o.ome.zarr").mkdir()
+    form.replace_box.setChecked(True)
+    qtbot.waitUntil(lambda: "will be replaced" in said.text(), timeout=60_000)
+
+
+def test_what_the_system_refuses_is_a_sentence() -> None:
+    error = told(FileNotFoundError(2, "No such file or directory", "/proc/x"))
+    assert str(error).startswith("The system refuses /proc/x: no such file")
+    assert told(error) is error
+
+
 def test_a_layers_array_goes_to_a_tiff_with_its_metadata(
     viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -266,7 +368,6 @@ def test_a_folder_of_stacks_is_a_table_of_jobs(
     monkeypatch.setattr("napari_diffir.widgets._stack_status.show_error", shown.append)
     folder, out = tmp_path / "stacks", tmp_path / "results"
     folder.mkdir()
-    out.mkdir()
     write_stack(folder / "a.ome.tif", 3, 64)
     (folder / "b.ome.tif").write_bytes(b"II*\0 nothing")
     write_stack(folder / "c.ome.tif", 3, 64, seed=1)

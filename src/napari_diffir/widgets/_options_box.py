@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QSpinBox,
 )
 
+from diffir_core.errors import InputError
 from diffir_core.options import RestoreOptions
 from napari_diffir._preferences import preferences
 
@@ -74,14 +75,35 @@ class OptionsBox(QGroupBox):
             "low_percentile": self.low_box.value(),
             "high_percentile": self.high_box.value(),
         }
+        memory = self.memory_edit.text().strip() or None
+        self._check_memory(memory)
         return self._others.replace(
             seed=self.seed_box.value(),
             device=self.device_box.currentText(),
-            memory=self.memory_edit.text().strip() or None,
+            memory=memory,
             ipr_scope=self.scope_box.currentData(),
             keep_local_mean=self.mean_box.currentData(),
             intensity=intensity,
         )
+
+    def options_for(self, axes: str | None) -> RestoreOptions:
+        """Give the options, or refuse those that do not suit these axes, if known."""
+        options = self.options
+        if options.ipr_scope == "time" and axes is not None and "T" not in axes:
+            raise InputError(
+                f"The prior (IPR) from each time point needs an axis T, and the axes "
+                f"are {axes}; choose each plane or the whole stack, or name an axis T."
+            )
+        return options
+
+    def _check_memory(self, memory: str | None) -> None:
+        try:
+            RestoreOptions(memory=memory)
+        except ValueError as error:
+            raise InputError(
+                f"Memory: '{memory}' is no size; write one such as 4GB, or leave the "
+                "field empty."
+            ) from error
 
     def show_options(self, options: RestoreOptions) -> None:
         """Show options, such as those of a job."""

@@ -20,7 +20,7 @@ class _Area(QScrollArea):
     def __init__(self, content: QWidget, least_pixels: int) -> None:
         super().__init__()
         # As a hint: a fixed minimum of the panel would outdo what the content needs.
-        self._least_pixels = least_pixels
+        self._least_pixels, self._content = least_pixels, content
         self.setWidgetResizable(True)
         self.setWidget(content)
         # The bar takes its place beside the buttons, not over them.
@@ -29,7 +29,7 @@ class _Area(QScrollArea):
     def minimumSizeHint(self) -> QSize:
         """Ask for the width of the content; the height is left to the bar."""
         bar, frames = self.verticalScrollBar().sizeHint(), 2 * self.frameWidth()
-        needed = self.widget().minimumSizeHint().width() + bar.width() + frames
+        needed = self._content.minimumSizeHint().width() + bar.width() + frames
         width = max(min(needed, _MOST_PIXELS), self._least_pixels)
         return QSize(width, super().minimumSizeHint().height())
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog
 
 from napari_diffir._filling_layer import UNFINISHED_KEY
+from napari_diffir._layers import full_resolution
+from napari_diffir._stack_inputs import LayerStack, StackInput, file_of
 from napari_diffir.widgets._source_box import SourceBox
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Image
 
 _FILE, _ZARR = "TIFF file…", "OME-Zarr…"
 _PLANES, _STACKS = "Folder of planes, as one stack…", "Folder of stacks…"
@@ -55,6 +58,20 @@ class StackBox(SourceBox):
     def is_folder_of_stacks(self) -> bool:
         """Whether the chosen folder holds stacks, to be restored each on its own."""
         return self.currentData() in self._folders_of_stacks
+
+    def choose_input(self, source: StackInput, *, is_folder_of_stacks: bool) -> bool:
+        """Choose what a run reads; nothing, and False, if its layer is gone."""
+        if isinstance(source, LayerStack):
+            return self._choose_layer(lambda one: full_resolution(one) is source.data)
+        if not self._choose_layer(lambda one: file_of(one) == source):
+            self.add_path(source, is_folder_of_stacks=is_folder_of_stacks)
+        return True
+
+    def _choose_layer(self, fits: Callable[[Image], bool]) -> bool:
+        entries = enumerate(self.itemData(i) for i in range(self.count()))
+        found = [i for i, one in entries if isinstance(one, Image) and fits(one)]
+        self.setCurrentIndex(found[0] if found else -1)
+        return bool(found)
 
     def add_path(self, path: Path, *, is_folder_of_stacks: bool = False) -> None:
         """Offer a file or folder, and choose it."""

@@ -20,8 +20,8 @@ from diffir_core.errors import InputError
 from diffir_core.stacks.batch import result_name, stacks_of
 from diffir_core.stacks.jobs import RestoreJob
 from napari_diffir._layers import axes_of
-from napari_diffir._preferences import preferences
-from napari_diffir._stack_inputs import file_of, input_of
+from napari_diffir._stack_inputs import input_of
+from napari_diffir._stack_places import check_place, place_beside, place_of_layer
 from napari_diffir._stack_steps import StackRequest, StackTask
 from napari_diffir.widgets._model_box import ModelBox
 from napari_diffir.widgets._options_box import OptionsBox
@@ -85,6 +85,8 @@ class StackForm(QWidget):
         self.axes_edit.textChanged.connect(self._show_hint)
         for edit in (self.output_edit, self.options_box.memory_edit):
             edit.textChanged.connect(lambda _: self.changed.emit())
+        scope_box = self.options_box.scope_box
+        scope_box.currentIndexChanged.connect(lambda _: self.changed.emit())
         self.replace_box.toggled.connect(lambda _: self.changed.emit())
 
     def leave(self) -> None:
@@ -107,13 +109,21 @@ class StackForm(QWidget):
         box = self.input_box
         return (box.path or box.layer) is not None and bool(self.output_edit.text())
 
+    def check_place(self) -> None:
+        """Refuse an output that cannot be written, with one sentence."""
+        if self.is_complete:
+            is_folder = self.input_box.is_folder_of_stacks
+            check_place(self.destination, is_folder_of_stacks=is_folder)
+
     def request(self, *, resume: bool = False) -> StackRequest:
         """Give what is asked for; raises `InputError` with what is missing."""
+        box = self.input_box
         return StackRequest(
             self._tasks(),
             self.model_box.chosen,
             self.axes,
-            self.options_box.options,
+            self.options_box.options_for(self.axes),
+            folder=box.path if box.is_folder_of_stacks else None,
             overwrite=self.replace_box.isChecked() and not resume,
             resume=resume,
             model_fingerprint=self._fingerprint,
@@ -151,11 +161,23 @@ class StackForm(QWidget):
         self.input_box.add_path(
             source, is_folder_of_stacks=source.is_dir() and not target.suffix
         )
-        self.model_box.choose(job.model)
-        self.axes_edit.setText(job.axes or "")
-        self.output_edit.setText(job.output)
-        self.options_box.show_options(job.options)
-        self._fingerprint = job.model_fingerprint
+        self._fill(job, target)
+
+    def show_request(self, request: StackRequest) -> bool:
+        """Fill in a run; False if the layer that it was begun with is gone."""
+        task, folder = request.tasks[0], request.folder
+        is_there = self.input_box.choose_input(
+            folder or task.source, is_folder_of_stacks=folder is not None
+        )
+        self._fill(request, task.destination.parent if folder else task.destination)
+        return is_there
+
+    def _fill(self, asked: RestoreJob | StackRequest, target: Path) -> None:
+        self.model_box.choose(asked.model)
+        self.axes_edit.setText(asked.axes or "")
+        self.output_edit.setText(str(target))
+        self.options_box.show_options(asked.options)
+        self._fingerprint = asked.model_fingerprint
         self.changed.emit()
 
     def _forget_fingerprint(self) -> None:
@@ -181,17 +203,10 @@ class StackForm(QWidget):
 
     def _proposed_output(self) -> Path | None:
         box = self.input_box
-        if box.path is not None and box.is_folder_of_stacks:
-            return box.path.with_name(f"{box.path.name} restored")
         if box.path is not None:
-            return box.path.with_name(_restored(box.path))
-        if box.layer is None:
-            return None
-        path = file_of(box.layer)
-        if path is not None:
-            return path.with_name(_restored(path))
-        safe = "".join(c if c.isalnum() or c in " -_" else "_" for c in box.layer.name)
-        return preferences().outputs / f"{safe.strip()} restored.ome.zarr"
+            is_folder = box.is_folder_of_stacks
+            return place_beside(box.path, is_folder_of_stacks=is_folder)
+        return None if box.layer is None else place_of_layer(box.layer)
 
     def _browse(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Folder of the output")
@@ -199,7 +214,3 @@ class StackForm(QWidget):
             is_batch = self.input_box.is_folder_of_stacks
             kept = Path(name) / self.destination.name
             self.output_edit.setText(name if is_batch else str(kept))
-
-
-def _restored(path: Path) -> str:
-    return result_name(path).replace(".ome.zarr", " restored.ome.zarr")

@@ -103,7 +103,7 @@ class RestoreWidget(Panel):
             self.status.setText(form.problem)
             return
         try:
-            options = form.options
+            options = form.options_box.options_for(form.axes)
         except DiffIRError as error:
             self._show_failure(error)
             return
@@ -114,7 +114,7 @@ class RestoreWidget(Panel):
 
     def _listen(self, worker: GeneratorWorker[Any, Any, Any], place: Placement) -> None:
         """Follow a worker; the result is placed where the layer is now."""
-        slots = {
+        slots: dict[Any, Callable[..., object]] = {
             worker.yielded: self._show_progress,
             worker.returned: lambda result: self._take_result(place, result),
             worker.aborted: lambda: self.status.setText("Cancelled; nothing added."),

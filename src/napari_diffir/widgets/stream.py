@@ -21,6 +21,8 @@ from napari_diffir.widgets._stack_status import StackStatus
 if TYPE_CHECKING:
     import napari
 
+    from napari_diffir._stack_steps import StackRequest
+
 _MINIMUM_WIDTH_PIXELS = 380
 
 
@@ -33,9 +35,11 @@ class StreamWidget(Panel):
         self._viewer = napari_viewer
         self._session = current_stack_session()
         self.state = self._session.state
+        self._may_begin = False
         self._build()
         self._connect()
         self._session.join()
+        self._take_over()
         self._look_ahead()
 
     def _build(self) -> None:
@@ -83,6 +87,17 @@ class StreamWidget(Panel):
         self.job_button.said.connect(self._say)
         self._leave_when_destroyed()
 
+    def _take_over(self) -> None:
+        """Fill in the last run, if it is not completed: Resume goes on with it."""
+        request = self._session.request
+        if request is None or self.form.show_request(request):
+            return
+        if not self.state.is_active:
+            self._say(
+                f"The layer '{request.tasks[0].name}' of the last run is gone; choose "
+                "it again to go on."
+            )
+
     def start(self) -> None:
         """Begin."""
         self._begin(resume=False)
@@ -103,6 +118,7 @@ class StreamWidget(Panel):
         looks = looks_of(layer) if layer is not None else {}
         position = position_in(layer, self._viewer) if layer is not None else {}
         try:
+            self.form.check_place()
             request = self.form.request(resume=resume)
             self._session.start(request, self._viewer, looks, position)
         except DiffIRError as error:
@@ -112,30 +128,36 @@ class StreamWidget(Panel):
         self.status.message.setText(sentence)
 
     def _take_phase(self) -> None:
+        self.form.input_box.refresh()  # What was unfinished may be an input now.
         self._look_ahead()
 
     def _look_ahead(self) -> None:
         """Estimate anew, unless the machine is busy with the real thing."""
-        self._show_buttons()
-        self.estimate_label.setText("")
-        wanted = None
         is_idle = not (self.state.is_active or self._session.is_busy)
-        if self.form.is_complete and is_idle:
-            try:
-                wanted = self.form.request()
-            except DiffIRError as error:
-                self.estimate_label.setText(str(error))
+        wanted, problem = self._asked() if is_idle else (None, "")
+        self._may_begin = wanted is not None
+        self.estimate_label.setText(problem)
+        self._show_buttons()
         self.look.ask(wanted)
 
+    def _asked(self) -> tuple[StackRequest | None, str]:
+        """Give the request, or why there is none."""
+        try:
+            self.form.check_place()
+            return self.form.request(), ""
+        except DiffIRError as error:
+            return None, str(error)
+
     def _show_outlook(self, found: Outlook) -> None:
-        lines = [f"{name}: {value}" for name, value in found.lines]
         said = [part for part in (found.existing, found.problem) if part]
-        self.estimate_label.setText("\n".join([", ".join(lines), *said]).strip())
+        self.estimate_label.setText("\n".join([*found.rows, *said]))
+        self._may_begin = found.may_begin
+        self._show_buttons()
 
     def _show_buttons(self) -> None:
         active, form = self.state.is_active, self.form
-        can_begin = not active and not self._session.is_busy and form.is_complete
-        self.form.setEnabled(not active)
+        can_begin = not active and not self._session.is_busy and self._may_begin
+        form.setEnabled(not active)
         begun = can_begin and self._is_begun()
         is_new = not begun and not self._is_taken()
         may_replace = form.replace_box.isChecked()

@@ -1,0 +1,44 @@
+"""Where the output of a stack goes: a proposal, and why a place will not do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffir_core.errors import InputError
+from diffir_core.stacks.batch import result_name
+from napari_diffir._preferences import preferences
+from napari_diffir._stack_inputs import file_of
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+
+def place_beside(path: Path, *, is_folder_of_stacks: bool = False) -> Path:
+    """Give a place beside a file or folder."""
+    if is_folder_of_stacks:
+        return path.with_name(f"{path.name} restored")
+    name = result_name(path).replace(".ome.zarr", " restored.ome.zarr")
+    return path.with_name(name)
+
+
+def place_of_layer(layer: Image) -> Path:
+    """Give a place beside the file of a layer, or in the preferred folder."""
+    path = file_of(layer)
+    if path is not None:
+        return place_beside(path)
+    safe = "".join(c if c.isalnum() or c in " -_" else "_" for c in layer.name)
+    return preferences().outputs / f"{safe.strip()} restored.ome.zarr"
+
+
+def check_place(place: Path, *, is_folder_of_stacks: bool = False) -> None:
+    """Refuse a place where nothing can be written, with one sentence."""
+    if not is_folder_of_stacks:
+        from diffir_core.stacks.sink import check_destination
+
+        check_destination(place)
+        return
+    if place.exists() and not place.is_dir():
+        raise InputError(f"{place} is no folder; choose one for the results.")
+    if not place.parent.is_dir():
+        raise InputError(f"There is no folder {place.parent}; create it first.")
