@@ -139,13 +139,17 @@ def crew_of(
 
 def _line(destination: Path, report: RestoreReport) -> str:
     line = (
-        f"{destination}: {report.planes} planes in {report.seconds:.1f} s on "
+        f"{destination}: {_count(report.planes)} in {report.seconds:.1f} s on "
         f"{report.device}, {report.clipped_values} values clipped to "
         f"{report.output_dtype}"
     )
     share = report.device_wait_share
     waited = "" if share is None else f", the device waited {share:.1%} of the time"
     return f"{line}{waited}."
+
+
+def _count(planes: int) -> str:
+    return "1 plane" if planes == 1 else f"{planes} planes"
 
 
 def estimate_lines(found: Estimate) -> list[tuple[str, str]]:

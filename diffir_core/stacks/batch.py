@@ -45,9 +45,9 @@ def restore_folder(
     What goes wrong with one is said in its item, and the others go on. Resuming skips
     what is finished and completes what is not.
     """
-    target = Path(destination)
+    target, sources = Path(destination), stacks_of(Path(folder))
     target.mkdir(exist_ok=True)
-    for source in stacks_of(Path(folder)):
+    for source in sources:
         result, report, failure = target / result_name(source), None, None
         try:
             report = restore_file(
@@ -67,11 +67,28 @@ def restore_folder(
 
 
 def stacks_of(folder: Path) -> list[Path]:
-    """List the TIFF and Zarr stacks of a folder; there must be one."""
+    """List the TIFF and Zarr stacks of a folder; there must be one.
+
+    Hidden ones are none: macOS writes ``._x.tif`` beside ``x.tif``. Two that would have
+    results of the same name are refused.
+    """
     zarrs = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".zarr")
-    if found := [*tiff_files(folder), *zarrs]:
-        return found
-    raise InputError(f"There is no TIFF and no Zarr in {folder}; check its name.")
+    found = [p for p in (*tiff_files(folder), *zarrs) if not p.name.startswith(".")]
+    if not found:
+        raise InputError(f"There is no TIFF and no Zarr in {folder}; check its name.")
+    _check_results_differ(found)
+    return found
+
+
+def _check_results_differ(sources: list[Path]) -> None:
+    known: dict[str, Path] = {}
+    for source in sources:
+        other = known.setdefault(result_name(source), source)
+        if other is not source:
+            raise InputError(
+                f"{other.name} and {source.name} in {source.parent} would both become "
+                f"{result_name(source)}; rename one, or move it to another folder."
+            )
 
 
 def result_name(source: Path) -> str:

@@ -102,11 +102,14 @@ def check_room(work: StackWork, destination: Path, share_left: float) -> None:
         )
 
 
-def storage_error(error: OSError, work: StackWork, journal: Journal) -> Exception:
+def storage_error(
+    error: OSError, work: StackWork, journal: Journal | None
+) -> Exception:
     """Give the error that says what is lost (nothing) and what to do."""
     if error.errno not in _FULL:
         return error
-    done = sum(len(record.read) for record in journal.done.values())
+    records = journal.done.values() if journal else ()
+    done = sum(len(record.read) for record in records)
     total: Any = len(work.planes)
     return StorageError(
         f"The disk is full ({error.strerror}); {done} of {total} planes are safe: free "

@@ -15,17 +15,16 @@ from diffir_core.engine.workers import PauseSwitch
 from diffir_core.errors import InputError, OutputExistsError
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
-from diffir_core.report import RestoreReport
 from diffir_core.stacks.checking import check_done, check_room, storage_error
 from diffir_core.stacks.crew import Crew, Errand, check_shareable
 from diffir_core.stacks.durability import write_text
 from diffir_core.stacks.fingerprint import header_of, image_spec, machine_of
+from diffir_core.stacks.finished import FileReport, ReportingSink, finished_steps
 from diffir_core.stacks.jobs import job_of
 from diffir_core.stacks.journal import Journal, differences
 from diffir_core.stacks.metadata import ImageSpec
 from diffir_core.stacks.ordering import InOrder, UnitOrder
 from diffir_core.stacks.progress import RestoreProgress, Tracker
-from diffir_core.stacks.provenance import provenance
 from diffir_core.stacks.sink import (
     FileSink,
     attach_sink,
@@ -38,7 +37,7 @@ from diffir_core.stacks.stream import Run, crew_steps, run_work
 from diffir_core.stacks.unfinished import Unfinished
 from diffir_core.stacks.work import Conditions, StackWork, prepare
 
-Steps = Generator[RestoreProgress, None, RestoreReport]
+Steps = Generator[RestoreProgress, None, FileReport]
 
 
 @dataclass(frozen=True)
@@ -88,21 +87,23 @@ class FileRun:
         total = len(self.work.units)
         before = len(self.journal.done) if self.journal else 0
         check_room(self.work, self.place.destination, 1 - before / total)
-        sink, journal = self.open()
+        journal = self.journal
         try:
+            sink, journal = self.open()
             for _ in check_done(self.work, sink, journal):
                 yield Tracker(self.work, journal).now("checking")
             away = partial(crew_steps, crew, self._errand) if crew else None
             run = Run(journal, order, switch, away)
-            report = yield from run_work(self.work, sink, run)
+            reporting = ReportingSink(sink, self.work.source)
+            yield from run_work(self.work, reporting, run)
         except OSError as error:
             raise storage_error(error, self.work, journal) from error
         finally:
-            nothing_is_lost = not journal.done and self.journal is None
+            nothing_is_lost = self.journal is None and not (journal and journal.done)
             if nothing_is_lost:
                 self.place.remove()
         self.place.move_into_place()
-        return report
+        return reporting.finished_report
 
     def _errand(self, statistics: StackStatistics) -> Errand:
         return Errand(
@@ -152,16 +153,19 @@ def restore_file_steps(
         journal = _journal(place) if resume else None
         if journal is not None:
             options = options or RestoreOptions.parse(journal.header["options"])
-        if resume and _is_in_place(place, journal):
-            return _finished(place, model, options)
-        sharers = crew.processes_here if crew else 1
-        run = _file_run(path, place, model, axes, options, journal, sharers)
+        source, name = _opened(path, axes)
         try:
+            if resume and _is_in_place(place, journal):
+                report = yield from finished_steps(target, source, model, options)
+                place.move_into_place()
+                return report
+            sharers = crew.processes_here if crew else 1
+            run = _file_run(source, name, place, model, options, journal, sharers)
             run.check_same()
             order, switch = order or InOrder(), switch or PauseSwitch()
             return (yield from run.steps(order, switch, crew))
         finally:
-            run.source.close()
+            source.close()
     finally:
         place.unlock()
         if place.is_there and not os.listdir(place.folder):
@@ -169,26 +173,21 @@ def restore_file_steps(
 
 
 def _file_run(
-    path: str | Path | StackSource,
+    source: StackSource,
+    name: str,
     place: Unfinished,
     model: Model,
-    axes: str | None,
     options: RestoreOptions | None,
     journal: Journal | None,
     sharers: int,
 ) -> FileRun:
     options = options or RestoreOptions()
     conditions = Conditions(**journal.header["conditions"]) if journal else None
-    source, name = _opened(path, axes)
-    try:
-        work = prepare(source, model, options, conditions)
-        if conditions is None and options.memory is None:
-            work = work.sharing_memory(sharers)
-        job = job_of(name, place.destination, model, source.layout, options)
-        spec = image_spec(work, job.model_dump(mode="json"))
-    except BaseException:
-        source.close()
-        raise
+    work = prepare(source, model, options, conditions)
+    if conditions is None and options.memory is None:
+        work = work.sharing_memory(sharers)
+    job = job_of(name, place.destination, model, source.layout, options)
+    spec = image_spec(work, job.model_dump(mode="json"))
     return FileRun(source, work, spec, place, journal)
 
 
@@ -231,24 +230,3 @@ def _is_in_place(place: Unfinished, journal: Journal | None) -> bool:
     if not place.destination.exists() or place.image.exists():
         return False
     return journal is None or journal.is_laid_out
-
-
-def _finished(
-    place: Unfinished, model: Model, options: RestoreOptions | None
-) -> RestoreReport:
-    """Give the report of a finished output, if it is what was asked for."""
-    found = provenance(place.destination)
-    report = RestoreReport.parse(found) if found else None
-    if report is None or report.model_fingerprint != model.fingerprint:
-        raise OutputExistsError(
-            f"{place.destination} is already there, and not by this model; choose "
-            "another name or pass --overwrite."
-        )
-    wanted = options.model_dump(mode="json") if options else report.options
-    if changes := differences(report.options, wanted, "options"):
-        raise OutputExistsError(
-            f"{place.destination} is already there, finished with other options: "
-            f"{'; '.join(changes)}. Choose another name or pass --overwrite."
-        )
-    place.move_into_place()
-    return report

@@ -7,23 +7,29 @@ from dataclasses import asdict
 from typing import Any
 
 from diffir_core.stacks.metadata import ImageSpec
+from diffir_core.stacks.source import StackSource
 from diffir_core.stacks.work import StackWork
 
 
 def header_of(work: StackWork) -> dict[str, Any]:
     """Give the fingerprint of a run: resuming takes the same, but for no key."""
-    source, restorer = work.source, work.restorer
+    restorer = work.restorer
     return {
-        "input": {
-            "axes": source.layout.axes,
-            "shape": list(source.shape),
-            "type": str(source.dtype),
-        },
+        "input": input_of(work.source),
         "model": restorer.model.fingerprint,
         "options": restorer.options.model_dump(mode="json"),
         "machine": machine_of(work),
         "planes": len(work.planes),
         "conditions": asdict(work.conditions),
+    }
+
+
+def input_of(source: StackSource) -> dict[str, Any]:
+    """Give what is known of an input before it is read."""
+    return {
+        "axes": source.layout.axes,
+        "shape": list(source.shape),
+        "type": str(source.dtype),
     }
 
 
