@@ -13,7 +13,12 @@ from diffir_core.engine.local_mean import restore_local_mean
 from diffir_core.engine.planes import Plane, take_tile
 from diffir_core.engine.restorer import Restorer
 from diffir_core.intensity import IntensityMapping
-from diffir_core.stacks.extremes import are_extreme, excess, seen
+from diffir_core.stacks.extremes import (
+    are_extreme,
+    excess,
+    seen,
+    without_hot_pixels,
+)
 
 _STRIP_ROWS = 256
 
@@ -33,6 +38,7 @@ class MappedPlane:
         dtype: np.dtype[Any],
     ) -> None:
         config = restorer.config
+        values = without_hot_pixels(values, mapping)
         self._values, self._mapping, self._config = values, mapping, config
         self._dtype, self._waits = dtype, restorer.keeps_local_mean
         self._are_extreme = are_extreme(values, mapping)
@@ -103,6 +109,7 @@ def readable_plane(
     values: NDArray[Any], mapping: IntensityMapping, config: ModelConfig
 ) -> Plane:
     """Give a plane that is only read, for its IPR."""
+    values = without_hot_pixels(values, mapping)
 
     def read(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
         return seen(take_tile(values, rows, columns), mapping)

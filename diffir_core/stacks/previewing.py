@@ -25,7 +25,7 @@ from diffir_core.ipr import IPR
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks._coarse import Pace, enlarged, middle, thinned
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.extremes import seen
+from diffir_core.stacks.extremes import seen, without_hot_pixels
 from diffir_core.stacks.plane_iprs import PlaneIPRs, silently
 from diffir_core.stacks.planes import MappedPlane
 from diffir_core.stacks.preparing import inside
@@ -115,7 +115,7 @@ class Previewer:
         """Restore fewer pixels, under a rough guess if their IPR is not known."""
         started, (height, width) = time.perf_counter(), part.shape[1:]
         mapping, config = self.iprs.mapping(plane, options), self.iprs.model.config
-        values = seen(part, mapping)
+        values = seen(without_hot_pixels(part, mapping), mapping)
         ipr = ipr or (yield from self._guess(values, options))
         few = thinned(values, *self.pace.coarse_shape(height, width))
         shape = (config.scale * few.shape[1], config.scale * few.shape[2])
