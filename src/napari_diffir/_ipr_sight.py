@@ -25,6 +25,16 @@ def image_of(layer: Image, axes: str) -> ImageChoice:
     return ImageChoice(layer.name, full_resolution(layer), axes, path)
 
 
+def layer_of(viewer: napari.Viewer, image: ImageChoice) -> Image | None:
+    """Give the layer with an image's array; of several the one that has its name."""
+    from napari.layers import Image
+
+    images = [layer for layer in viewer.layers if isinstance(layer, Image)]
+    same = [layer for layer in images if full_resolution(layer) is image.data]
+    named = [layer for layer in same if layer.name == image.name]
+    return next(iter(named + same), None)
+
+
 def sight_of(viewer: napari.Viewer, layer: Image, axes: str) -> Sight | None:
     """Give what of a layer is on the screen; None unless its Y and X are shown."""
     shape = full_resolution(layer).shape

@@ -661,3 +661,90 @@ def test_random_use_neither_fails_nor_leaves_the_widgets_apart(
     model, data = diffir.load_model(known_model), viewer.layers["flat"].data
     own = diffir.extract_ipr(data, model, axes="YX")
     wait_for(qtbot, lambda: np.array_equal(widget.view.plot.values, own.vector))
+
+
+def open_second(make_viewer: Any, qtbot: Any, stack: np.ndarray) -> tuple[Any, Any]:
+    """Give a second viewer with IPR controls that have become the current ones."""
+    viewer = make_viewer()
+    layer = viewer.add_image(stack, name="second", axis_labels=("z", "y", "x"))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diffir", "IPR controls")
+    wait_for(qtbot, lambda: widget.state.ipr is not None)
+    assert widget.state.image.data is layer.data
+    return viewer, widget
+
+
+def test_each_viewer_restores_the_layer_that_it_shows(
+    make_napari_viewer_proxy: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    viewer, stack = make_napari_viewer_proxy(), stack_of(2, 40, 40)
+    add_stack(viewer, stack)
+    widget = open_widget(viewer, tiny_model)
+    other, _ = open_second(make_napari_viewer_proxy, qtbot, stack_of(3, 32, 32, seed=1))
+    assert widget.source.layer.data is stack
+    with qtbot.waitSignal(viewer.layers.events.inserted, timeout=_SECONDS):
+        widget.actions_box.restore_button.click()
+    expected = diffir.restore(stack, diffir.load_model(tiny_model), axes="ZYX")
+    assert np.array_equal(viewer.layers["stack restored"].data, expected)
+    assert [one.name for one in other.layers] == ["second"]
+    assert widget.state.image.data is stack
+    wait_for(qtbot, lambda: widget.state.ipr is not None)
+
+
+def test_a_model_chosen_in_one_viewer_leaves_the_image_to_it(
+    make_napari_viewer_proxy: Any, qtbot: Any, tiny_model: Path, known_model: Path
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    add_stack(viewer, stack_of(2, 40, 40))
+    first = open_widget(viewer, tiny_model)
+    stack = stack_of(3, 32, 32, seed=1)
+    _, second = open_second(make_napari_viewer_proxy, qtbot, stack)
+    second.add_model(known_model)
+    assert first.source.model == str(known_model)
+    assert second.state.image.data is stack
+    second.source.axes_edit.setText("TYX")
+    assert second.state.image.axes == "TYX"
+
+
+def test_planes_are_mapped_and_gone_to_in_the_viewer_of_the_button(
+    make_napari_viewer_proxy: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    add_stack(viewer, stack_of(4, 40, 40))
+    widget = open_widget(viewer, tiny_model)
+    _, second = open_second(make_napari_viewer_proxy, qtbot, stack_of(6, 32, 32))
+    widget.planes.map_button.click()
+    wait_for(qtbot, lambda: widget.state.plane_map is not None)
+    assert len(widget.state.plane_map.positions) == 4
+    second.go_to((("Z", 1),))
+    assert "another viewer" in second.status.text()
+    widget.go_to((("Z", 1),))
+    assert viewer.dims.current_step[0] == 1
+    wait_for(qtbot, lambda: not widget._session.is_busy)
+
+
+def test_a_region_is_taken_from_the_viewer_of_its_box(
+    make_napari_viewer_proxy: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    add_stack(viewer, stack_of(2, 40, 48))
+    widget = open_widget(viewer, tiny_model)
+    open_second(make_napari_viewer_proxy, qtbot, stack_of(6, 32, 32))
+    box = widget.steer.scope_box
+    box.activated.emit(box.findData("region"))
+    assert widget.state.choice.region == (0, 40, 0, 48)
+
+
+def test_a_result_is_placed_where_its_layer_was(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack = stack_of(4, 48, 48)
+    layer = add_stack(viewer, stack, scale=(2, 0.5, 0.5))
+    widget = open_widget(viewer, tiny_model)
+    wait_for(qtbot, lambda: widget.state.ipr is not None)
+    with qtbot.waitSignal(viewer.layers.events.inserted, timeout=_SECONDS):
+        widget.actions_box.restore_button.click()
+        layer.data = stack_of(30, 30)
+    result = viewer.layers["stack restored"]
+    assert result.data.shape == stack.shape
+    assert result.scale.tolist() == [2, 0.5, 0.5]
+    assert "is ready" in widget.status.text()

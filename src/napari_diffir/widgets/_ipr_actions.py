@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QGridLayout, QProgressBar, QWidget
 
 from diffir_core.errors import DiffIRError, InputError
 from napari_diffir._layer_text import layer_job, layer_python
+from napari_diffir._layers import placement_of
 from napari_diffir._scripting import restored_layer
 from napari_diffir.widgets._job_menu import JobButton
 from napari_diffir.widgets._parts import button
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from diffir_core.options import RestoreOptions
     from diffir_core.stacks.jobs import RestoreJob
     from napari_diffir._ipr_session import IPRSession
+    from napari_diffir._ipr_state import ImageChoice
     from napari_diffir._scripting import RestoreResult
+    from napari_diffir.widgets._layer_source import LayerSource
 
 _BAR_STEPS = 1000
 Text = TypeVar("Text")
@@ -30,13 +33,10 @@ class IPRActions(QWidget):
     """The buttons below the controls, and how far the long work is."""
 
     def __init__(
-        self,
-        viewer: napari.Viewer,
-        session: IPRSession,
-        layer_of: Callable[[], Image | None],
+        self, viewer: napari.Viewer, session: IPRSession, source: LayerSource
     ) -> None:
         super().__init__()
-        self._viewer, self._session, self._layer_of = viewer, session, layer_of
+        self._viewer, self._session, self._source = viewer, session, source
         self._state, self._choosing = session.state, session.choosing
         self.bar = QProgressBar()
         self.bar.setRange(0, _BAR_STEPS)
@@ -47,7 +47,7 @@ class IPRActions(QWidget):
 
     def _events(self) -> tuple[Any, ...]:
         events = self._state.events
-        return events.progress, events.ipr, events.image
+        return events.progress, events.ipr, events.image, self._source.changed
 
     def _build(self) -> None:
         self.whole_button = button(
@@ -85,20 +85,27 @@ class IPRActions(QWidget):
 
     def restore(self) -> None:
         """Restore the layer as chosen, in the background."""
-        layer = self._layer_of()
+        layer, image = self._chosen()
+        # The state is shared, and another viewer's image may have come in between.
+        self._session.look_at(image, self._source.model)
+        place = placement_of(layer, image.axes)
 
         def add(result: RestoreResult) -> None:
-            if layer is not None:
-                added = restored_layer(layer, result).add_to(self._viewer)
-                self._state.message = f"'{added.name}' is ready."
+            added = restored_layer(place, result).add_to(self._viewer)
+            self._state.message = f"'{added.name}' is ready."
 
         self._session.restore(add)
 
+    def _chosen(self) -> tuple[Image, ImageChoice]:
+        """Give the layer that this widget shows, whatever others do."""
+        layer, image = self._source.layer, self._source.image
+        if layer is None or image is None:
+            raise InputError(self._source.problem)
+        return layer, image
+
     def _words(self, door: Callable[[Image, str, str, RestoreOptions], Text]) -> Text:
         """Give what `door` makes of the layer and what was chosen."""
-        layer, image = self._layer_of(), self._state.image
-        if layer is None or image is None:
-            raise InputError("Choose a layer with its axes first.")
+        layer, image = self._chosen()
         options = self._choosing.options()
         return door(layer, image.axes, self._state.model_name, options)
 
@@ -118,7 +125,7 @@ class IPRActions(QWidget):
 
     def show_all(self) -> None:
         """Show how far the work is, and what can be done."""
-        done, has_image = self._state.progress, self._state.image is not None
+        done, has_image = self._state.progress, self._source.image is not None
         self.bar.setValue(round(_BAR_STEPS * (done or 0.0)))
         self.bar.setVisible(done is not None)
         self.cancel_button.setEnabled(done is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from psygnal import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QSpinBox, QWidget
 
 from napari_diffir.widgets._parts import NumberSlider, button
@@ -25,6 +26,9 @@ _NO_STRENGTH_TIP = (
 
 class SteerBox(QWidget):
     """Scope, seed, steps and strength, with undo, redo and reset."""
+
+    region_wanted = Signal()
+    """The region in view is about to be taken."""
 
     def __init__(self, session: IPRSession) -> None:
         super().__init__()
@@ -89,7 +93,10 @@ class SteerBox(QWidget):
             self._session.choosing.choose(field, **changes)
 
     def _choose_scope(self, index: int) -> None:
-        scope, sight = self.scope_box.itemData(index), self._state.sight
+        scope = self.scope_box.itemData(index)
+        if scope == "region":
+            self.region_wanted.emit()
+        sight = self._state.sight
         region = sight.region if scope == "region" and sight else None
         if scope == "region" and region is None:
             self._state.message = "Show the layer in 2-D first, to take its region."

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractButton, QTabWidget, QVBoxLayout, QWidget
 
 from napari_diffir._ipr_layers import is_drawn
 from napari_diffir._ipr_session import current_session
-from napari_diffir._ipr_sight import sight_of, world_point
+from napari_diffir._ipr_sight import layer_of, sight_of, world_point
 from napari_diffir._layers import full_resolution
 from napari_diffir._pyside import spare_references
 from napari_diffir.widgets._ipr_actions import IPRActions
@@ -42,10 +43,12 @@ class IPRWidget(Panel):
         super().__init__(_MINIMUM_WIDTH_PIXELS)
         spare_references()
         self._viewer, self._session = napari_viewer, current_session()
+        self._is_following = False
         self.state = self._session.state
         self._build_parts()
         self._lay_out()
-        self._take_over()
+        self._follow_model()  # Begin with what other widgets show, or have shown.
+        self._follow_image()
         self._connect()
         self._session.join()
         self._look_at_source()
@@ -56,7 +59,7 @@ class IPRWidget(Panel):
         self.steer, self.slots = SteerBox(session), SlotsBox(session)
         self.planes, self.spread = PlanesBox(session), SpreadBox(session)
         self.look, self.status = LookBox(session), small_label()
-        self.actions_box = IPRActions(viewer, session, self._layer)
+        self.actions_box = IPRActions(viewer, session, self.source)
         self._drawing = IPRDrawing(viewer, state, self._layer)
         self._watcher = SightWatcher(viewer)
         self._handle = SwipeHandle(viewer, state)
@@ -83,11 +86,6 @@ class IPRWidget(Panel):
         area = self._scroll(content)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
-    def _take_over(self) -> None:
-        """Begin with what other widgets show, or have shown."""
-        self._follow_model()
-        self._follow_image()
-
     def _reactions(self) -> dict[str, Callable[..., object]]:
         return {
             "message": self._show_message,
@@ -101,40 +99,69 @@ class IPRWidget(Panel):
         self.source.changed.connect(self._look_at_source)
         self._watcher.changed.connect(self._see)
         self.planes.wanted.connect(self.go_to)
+        for one in self._deeds():
+            one.pressed.connect(self._see)
+        self.steer.region_wanted.connect(self._see)
         self._leave_when_destroyed()
 
     def add_model(self, path: Path, name: str | None = None) -> None:
         """Offer a weights file, by a name of its own if need be, and choose it."""
         self.source.add_model(path, name)
 
+    def _deeds(self) -> tuple[QAbstractButton, ...]:
+        """List what is done to the image in view."""
+        slots, actions = self.slots, self.actions_box
+        return (
+            *(slots.keep_a_button, slots.keep_b_button, self.look.live_check),
+            *(self.planes.map_button, self.spread.measure_button),
+            *(actions.whole_button, actions.restore_button),
+        )
+
     def _look_at_source(self) -> None:
-        self._session.look_at(self.source.image, self.source.model)
-        self._watcher.look_soon()
+        if not self._is_following:
+            self._session.look_at(self.source.image, self.source.model)
+            self._watcher.look_soon()
 
     def _follow_image(self) -> None:
-        """Choose what another widget has chosen."""
-        if self.state.image is not None:
-            self.source.choose_layer(self.state.image.name)
+        """Choose what another widget has chosen, if it is a layer of this viewer."""
+        image = self.state.image
+        layer = layer_of(self._viewer, image) if image is not None else None
+        if image is not None and layer is not None:
+            with self._following():
+                self.source.choose_layer(layer.name)
+                self.source.axes_edit.setText(image.axes)
 
     def _follow_model(self) -> None:
-        self.source.choose_model(self.state.model_name)
+        with self._following():
+            self.source.choose_model(self.state.model_name)
+
+    @contextmanager
+    def _following(self) -> Iterator[None]:
+        """Take over what the session has, without telling it so: it knows better."""
+        before, self._is_following = self._is_following, True
+        try:
+            yield
+        finally:
+            self._is_following = before
 
     def _see(self) -> None:
-        layer, image = self.source.layer, self.state.image
-        if layer is None or image is None:
-            return
-        if full_resolution(layer) is not image.data:  # The layer got other data.
-            self._look_at_source()
-            return
-        self._session.see(sight_of(self._viewer, layer, image.axes))
+        """Have the session see what this viewer shows; another may have had it."""
+        layer, image = self.source.layer, self.source.image
+        if layer is not None and image is not None:
+            self._session.look_at(image, self.source.model)
+            self._session.see(sight_of(self._viewer, layer, image.axes))
 
     def go_to(self, position: tuple[tuple[str, int], ...]) -> None:
         """Show a plane of the layer."""
         layer, image = self.source.layer, self.state.image
-        if layer is not None and image is not None:
-            point = world_point(self._viewer, layer, image.axes, position)
-            for axis, value in point.items():
-                self._viewer.dims.set_point(axis, value)
+        if layer is None or image is None:
+            return
+        if full_resolution(layer) is not image.data:
+            self.state.message = f"The map is of '{image.name}' in another viewer."
+            return
+        point = world_point(self._viewer, layer, image.axes, position)
+        for axis, value in point.items():
+            self._viewer.dims.set_point(axis, value)
 
     def _show_message(self) -> None:
         self.status.setText(self.state.message)
