@@ -79,6 +79,8 @@ def _write_imagej(path: Path, values: NDArray[np.uint16]) -> None:
     blue, green = np.zeros((2, 3, 256), np.uint8)
     blue[2], green[1] = ramp, ramp
     metadata: dict[str, Any] = {"axes": AXES, "unit": "um", "spacing": 0.5}
+    # ImageJ says at which pixel the origin of its units is.
+    metadata |= {"xorigin": -30.0, "yorigin": 50.0, "zorigin": -6.0}
     metadata |= {"finterval": 2.0, "Labels": ["DAPI", "GFP"], "LUTs": [blue, green]}
     tifffile.imwrite(path, values, imagej=True, resolution=(4, 5), metadata=metadata)
 
