@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -76,14 +77,11 @@ def guessed_axes(file: Path, order: str = "ZTC") -> str | None:
     """Guess the axes of a TIFF that does not name them; None for all other files.
 
     What is unknown becomes the letters of `order`, from the last axis on, as in napari:
-    YX, ZYX, TZYX.
+    YX, ZYX, TZYX. Raises `InputError` for what is no TIFF, or a damaged one.
     """
-    import tifffile
-
     if file.suffix.lower() not in (".tif", ".tiff"):
         return None
-    with tifffile.TiffFile(file) as opened:
-        found = opened.series[0].axes
+    found = _named_axes(file)
     if not set(found) & set(_UNKNOWN_AXES):
         return None
     free = [letter for letter in order if letter not in found]
@@ -92,6 +90,20 @@ def guessed_axes(file: Path, order: str = "ZTC") -> str | None:
         for letter in reversed(found)
     ]
     return "".join(reversed(letters))
+
+
+def _named_axes(file: Path) -> str:
+    """Give the axes of a TIFF as tifffile names them; refuse what is none."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(file) as opened:
+            return str(opened.series[0].axes)
+    except (tifffile.TiffFileError, ValueError, IndexError, struct.error) as error:
+        raise InputError(
+            f"{file.name} is not a readable TIFF ({error}); copy it again, or take it "
+            f"out of {file.parent}."
+        ) from error
 
 
 def single_plane(folder: Path) -> LayerImage | None:

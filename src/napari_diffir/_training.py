@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,19 @@ from napari_diffir._watched_run import WatchedRun
 
 if TYPE_CHECKING:
     from diffir_training.recipe import Recipe
+
+
+def folder_problem(folder: Path | None) -> str:
+    """Say why a run cannot be kept in a folder, which need not be there yet."""
+    if folder is None:
+        return "Choose a folder for the run first."
+    whole = folder.absolute()
+    nearest = next(one for one in (whole, *whole.parents) if one.exists())
+    if not nearest.is_dir():
+        return f"{nearest} is a file; choose a folder for the run."
+    if not os.access(nearest, os.W_OK):
+        return f"{nearest} may not be written to; choose another folder for the run."
+    return ""
 
 
 class TrainingSession(WatchedRun):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from diffir_core.errors import DiffIRError, InputError
 from napari_diffir._run_folder import holds_run
 from napari_diffir._scripting import Failure
+from napari_diffir._wording import told
 
 if TYPE_CHECKING:
     from diffir_training.recipe import Recipe
@@ -98,9 +99,10 @@ def training_steps(job: Job, control: RunControl) -> Steps:
         yield
         return (yield from _train(trainer, control))
     except Exception as error:
-        if not isinstance(error, DiffIRError):
+        said = told(error)
+        if not isinstance(said, DiffIRError):
             logger.exception("Training failed")
-        return Failure(error)
+        return Failure(said)
 
 
 def _open(job: Job) -> Trainer:

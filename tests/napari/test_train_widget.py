@@ -300,6 +300,53 @@ def test_choices_are_what_is_trained(
     assert widget.form.make_recipe()(tmp_path / "other") == recipe
 
 
+def test_a_run_needs_a_folder_that_can_be_made(
+    viewer: Any, tmp_path: Path, session: Any
+) -> None:
+    viewer.add_image(blobs(), name="clean")
+    widget = open_widget(viewer, tmp_path / "run")
+    form = widget.form
+    assert widget.start_button.isEnabled()
+    assert form.folder_hint.text() == ""
+    form.folder_edit.setText("  ")
+    assert not widget.start_button.isEnabled()
+    assert "Choose a folder" in form.folder_hint.text()
+    widget.start()
+    assert "Choose a folder" in widget.status.message.text()
+    (tmp_path / "file").write_text("")
+    form.folder_edit.setText(str(tmp_path / "file" / "run"))
+    assert not widget.start_button.isEnabled()
+    assert "is a file" in form.folder_hint.text()
+    form.folder_edit.setText(str(tmp_path / "run"))
+    assert widget.start_button.isEnabled()
+
+
+def test_a_layer_that_changes_is_looked_at_again(
+    viewer: Any, qtbot: Any, tmp_path: Path, session: Any
+) -> None:
+    layer = viewer.add_image(blobs(1)[0], name="clean", contrast_limits=(0, 1))
+    widget = open_widget(viewer, tmp_path / "run")
+    clean = widget.form.clean
+    qtbot.waitUntil(lambda: clean.preview._crops is not None, timeout=10_000)
+    layer.name = "renamed"
+    assert clean.source_box.currentText() == "renamed"
+    layer.data = np.full((72, 72), np.nan, np.float32)
+    assert clean.preview._crops is None
+    qtbot.waitUntil(lambda: bool(clean.preview.hint.text()), timeout=10_000)
+
+
+def test_curves_come_with_the_first_points(
+    viewer: Any, tmp_path: Path, session: Any
+) -> None:
+    widget = open_widget(viewer, tmp_path / "run")
+    view = widget.view
+    assert not view.waiting.isHidden()
+    assert all(plot.isHidden() for plot in view._plots)
+    session.state.losses = ((1, 0.5),)
+    assert view.waiting.isHidden()
+    assert not any(plot.isHidden() for plot in view._plots)
+
+
 def test_a_run_of_another_day_is_offered(
     viewer: Any, qtbot: Any, tmp_path: Path, session: Any
 ) -> None:

@@ -224,6 +224,12 @@ def test_unnamed_axes_of_files_are_those_of_napari(
     assert guessed_axes(tmp_path / "a.tif") == axes
 
 
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(b"nota tiff")
+    with pytest.raises(InputError, match=r"a\.tif is not a readable TIFF"):
+        CleanImages(tmp_path).prepare(tmp_path / "run")
+
+
 def test_crops_lie_side_by_side() -> None:
     picture = beside(pair().crops())
     assert picture.dtype == np.uint8

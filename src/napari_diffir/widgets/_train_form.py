@@ -21,9 +21,10 @@ from qtpy.QtWidgets import (
 
 from napari_diffir._recipes import file_recipe, preset_recipe
 from napari_diffir._run_folder import new_folder
+from napari_diffir._training import folder_problem
 from napari_diffir.widgets._image_forms import CleanForm, ImagesForm
 from napari_diffir.widgets._noisy_forms import FramesForm, PairForm
-from napari_diffir.widgets._parts import button
+from napari_diffir.widgets._parts import button, small_label
 from napari_diffir.widgets._recipe_form import RecipeForm
 from napari_diffir.widgets._source_box import narrow
 
@@ -54,6 +55,8 @@ class TrainForm(QWidget):
             self.kind_box.addItem(form.title)
             self._pages.addWidget(form)
         self.folder_edit = QLineEdit(str(new_folder(Path.home() / "diffir-training")))
+        self.folder_hint = small_label()
+        self.folder_hint.hide()
         self.browse_button = button("…", "Choose the folder.", self._browse)
         self.browse_button.setMaximumWidth(32)
         self.kind_box.setToolTip(
@@ -72,6 +75,7 @@ class TrainForm(QWidget):
         above, below = QFormLayout(), QFormLayout()
         above.addRow("Learn from", self.kind_box)
         below.addRow("Run folder", folder)
+        below.addRow("", self.folder_hint)
         layout = QVBoxLayout(self)
         layout.addLayout(above)
         layout.addWidget(self._pages)
@@ -82,7 +86,7 @@ class TrainForm(QWidget):
     def _connect(self) -> None:
         self.kind_box.currentIndexChanged.connect(self._show_kind)
         self.recipe.changed.connect(self._show_used)
-        self.folder_edit.textChanged.connect(lambda _: self.changed.emit())
+        self.folder_edit.textChanged.connect(lambda _: self._look_at_folder())
         self.clean.changed.connect(lambda: self._take_choice(self.clean))
         self.pairs.changed.connect(lambda: self._take_choice(self.pairs))
         self.frames.changed.connect(lambda: self._take_choice(self.frames))
@@ -98,9 +102,10 @@ class TrainForm(QWidget):
         return self.kinds[self.kind_box.currentIndex()]
 
     @property
-    def folder(self) -> Path:
-        """The run's folder."""
-        return Path(self.folder_edit.text().strip()).expanduser()
+    def folder(self) -> Path | None:
+        """The run's folder; None if its field is empty."""
+        text = self.folder_edit.text().strip()
+        return Path(text).expanduser() if text else None
 
     def make_recipe(self) -> Callable[[Path], Recipe]:
         """Give what prepares the run, for its worker."""
@@ -117,12 +122,19 @@ class TrainForm(QWidget):
     @property
     def is_complete(self) -> bool:
         """Whether a training could begin."""
-        return self.recipe.file is not None or self.current.is_complete
+        has_images = self.recipe.file is not None or self.current.is_complete
+        return has_images and not folder_problem(self.folder)
 
     def _browse(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Folder of the run")
         if name:
             self.folder_edit.setText(name)
+
+    def _look_at_folder(self) -> None:
+        problem = folder_problem(self.folder)
+        self.folder_hint.setText(problem)
+        self.folder_hint.setVisible(bool(problem))
+        self.changed.emit()
 
     def _show_kind(self, index: int = 0) -> None:
         self._pages.setCurrentIndex(index)

@@ -12,12 +12,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from diffir_core.errors import DiffIRError
+from diffir_core.errors import DiffIRError, InputError
 from napari_diffir._pyside import spare_references
 from napari_diffir._run_folder import holds_run
 from napari_diffir._run_models import TrainedModel, usable_model
 from napari_diffir._run_text import run_command, run_python
-from napari_diffir._training import current_session
+from napari_diffir._training import current_session, folder_problem
 from napari_diffir.widgets._copy_menu import CopyButton
 from napari_diffir.widgets._panel import Panel
 from napari_diffir.widgets._parts import button
@@ -93,8 +93,8 @@ class TrainWidget(Panel):
 
     def _build_copy_button(self) -> CopyButton:
         copy = CopyButton("&Copy…", "The run as text, to go on with it elsewhere.")
-        copy.add_copy("Copy as command", lambda: run_command(self.form.folder))
-        copy.add_copy("Copy as Python", lambda: run_python(self.form.folder))
+        copy.add_copy("Copy as command", lambda: run_command(self._folder()))
+        copy.add_copy("Copy as Python", lambda: run_python(self._folder()))
         copy.said.connect(lambda text: self.status.message.setText(text))
         return copy
 
@@ -107,7 +107,7 @@ class TrainWidget(Panel):
     def start(self) -> None:
         """Begin a run in the chosen folder."""
         try:
-            self._session.start(self.form.folder, self.form.make_recipe())
+            self._session.start(self._folder(), self.form.make_recipe())
         except DiffIRError as error:
             self.status.message.setText(str(error))
             return
@@ -116,11 +116,17 @@ class TrainWidget(Panel):
     def resume(self) -> None:
         """Go on after a pause, or with the run in the chosen folder."""
         try:
-            self._session.resume(self.form.folder, self.form.recipe.device)
+            self._session.resume(self._folder(), self.form.recipe.device)
         except DiffIRError as error:
             self.status.message.setText(str(error))
             return
         self.tabs.setCurrentIndex(1)
+
+    def _folder(self) -> Path:
+        folder = self.form.folder
+        if folder is None:
+            raise InputError(folder_problem(None))
+        return folder
 
     def stop(self) -> None:
         """End the run with a checkpoint, after the step under way."""
@@ -143,8 +149,9 @@ class TrainWidget(Panel):
         return usable_model(folder) if folder is not None else None
 
     def _look_at_folder(self) -> None:
-        if not self.state.is_active:
-            self._look_at(self.form.folder)
+        folder = self.form.folder
+        if folder is not None and not self.state.is_active:
+            self._look_at(folder)
         self._show_buttons()
 
     def _look_at(self, folder: Path) -> None:
@@ -153,7 +160,8 @@ class TrainWidget(Panel):
 
     def _show_buttons(self) -> None:
         phase, active = self.state.phase, self.state.is_active
-        has_run = holds_run(self.form.folder)
+        folder = self.form.folder
+        has_run = folder is not None and holds_run(folder)
         free = not active and not self._session.is_busy
         self.form.setEnabled(not active)
         self.start_button.setEnabled(free and not has_run and self.form.is_complete)
