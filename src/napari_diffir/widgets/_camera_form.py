@@ -17,8 +17,8 @@ class CameraForm(QWidget):
     def __init__(self) -> None:
         super().__init__()
         usual = CameraChoice()
-        self.photons = NumberSlider(90, lambda i: 10 ** (i / 30), "{:.0f}")
-        self.read_noise = NumberSlider(100, lambda i: i / 10, "{:.1f}")
+        self.photons = NumberSlider(90, lambda i: 10 ** (i / 30), "{:.0f} photons")
+        self.read_noise = NumberSlider(100, lambda i: i / 10, "{:.1f} photons")
         self.offset = NumberSlider(30, lambda i: i / 100, "{:.0%}")
         self.photons.set_nearest(usual.photons)
         self.read_noise.set_nearest(usual.read_noise)

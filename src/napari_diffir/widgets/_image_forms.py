@@ -69,7 +69,7 @@ class ImagesForm(QWidget):
 class CleanForm(ImagesForm):
     """Clean images, and the camera that spoils them."""
 
-    title = "Clean images (noise is simulated)"
+    title = "Clean images"
 
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()

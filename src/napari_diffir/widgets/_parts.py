@@ -8,17 +8,30 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QImage, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
 
 AXES_TIP = "One letter a dimension: T time, C channel, Z depth, Y and X, S for RGB."
 _NUMBER_PIXELS = 44
+_FIELD_PIXELS, _SLACK_PIXELS = 250, 12
+
+
+class _Wrapped(QLabel):
+    """Asks for as many lines as it needs; Qt would ask for those of a narrow column."""
+
+    def sizeHint(self) -> QSize:
+        """Give the size at the width of a panel's field, or of the text."""
+        if not self.text():
+            return super().sizeHint()
+        line = self.fontMetrics().size(0, self.text()).width() + _SLACK_PIXELS
+        width = max(min(line, _FIELD_PIXELS), self.minimumSizeHint().width())
+        return QSize(width, self.heightForWidth(width))
 
 
 def small_label(text: str = "") -> QLabel:
     """Give a label that wraps, and whose text can be copied."""
-    label = QLabel(text)
+    label = _Wrapped(text)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
@@ -45,7 +58,7 @@ class NumberSlider(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, positions)
         self.number = QLabel()
-        self.number.setMinimumWidth(_NUMBER_PIXELS)
+        self.number.setMinimumWidth(self._widest_pixels())
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.slider)
@@ -64,6 +77,13 @@ class NumberSlider(QWidget):
         positions = range(self.slider.maximum() + 1)
         nearest = min(positions, key=lambda i: abs(self._value_at(i) - value))
         self.slider.setValue(nearest)
+
+    def _widest_pixels(self) -> int:
+        """Give the width of the number at either end, so that the slider stays."""
+        ends = (self._value_at(i) for i in (0, self.slider.maximum()))
+        metrics = self.number.fontMetrics()
+        widths = (metrics.horizontalAdvance(self._text.format(end)) for end in ends)
+        return max(_NUMBER_PIXELS, *widths)
 
     def _show(self, position: int = 0) -> None:
         self.number.setText(self._text.format(self.value))

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QWidget
 
 from napari_diffir._presets import NETWORKS, PRESETS
 from napari_diffir._recipes import DeviceName
+from napari_diffir.widgets._parts import small_label
 from napari_diffir.widgets._source_box import narrow
 
 _FILE = "Recipe file…"
@@ -24,21 +25,25 @@ class RecipeForm(QWidget):
         super().__init__()
         self.preset_box, self.network_box = narrow(QComboBox()), narrow(QComboBox())
         self.device_box = narrow(QComboBox())
-        for name, preset in PRESETS.items():
-            self.preset_box.addItem(f"{name} ({preset.duration})", name)
+        self.preset_hint, self.network_hint = small_label(), small_label()
+        for name in PRESETS:
+            self.preset_box.addItem(name, name)
         self.preset_box.addItem(_FILE, _FILE)
-        for name, network in NETWORKS.items():
-            millions = network.parameters / 1e6
-            self.network_box.addItem(f"{name} ({millions:.1f} M parameters)", name)
+        for name in NETWORKS:
+            self.network_box.addItem(name, name)
         self.device_box.addItems(_DEVICES)
         self._add_tooltips()
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Recipe", self.preset_box)
+        form.addRow("", self.preset_hint)
         form.addRow("Network", self.network_box)
+        form.addRow("", self.network_hint)
         form.addRow("Device", self.device_box)
         self.preset_box.activated.connect(self._choose_file)
         self.preset_box.currentIndexChanged.connect(self._show_used)
+        self.network_box.currentIndexChanged.connect(lambda _: self._show_hints())
+        self._show_hints()
 
     def _add_tooltips(self) -> None:
         self.preset_box.setToolTip(
@@ -99,4 +104,14 @@ class RecipeForm(QWidget):
     def _show_used(self, index: int = 0) -> None:
         for part in (self.network_box, self.device_box):
             part.setEnabled(self.file is None)
+        self._show_hints()
         self.changed.emit()
+
+    def _show_hints(self) -> None:
+        preset, network = PRESETS.get(self.preset), NETWORKS[self.network]
+        takes = preset.duration if preset else "the file says everything"
+        self.preset_hint.setText(f"{takes[0].upper()}{takes[1:]}.")
+        millions, cost = network.parameters / 1e6, network.relative_cost
+        longer = f"; {cost:g} times the time a step" if cost != 1 else ""
+        self.network_hint.setText(f"{millions:.1f} M parameters{longer}.")
+        self.network_hint.setVisible(self.file is None)

@@ -28,6 +28,9 @@ class RunView(QWidget):
         super().__init__()
         self._state, self._drawn = state, 0
         layout = QVBoxLayout(self)
+        self._plots: tuple[QWidget, ...] = ()
+        self.waiting = small_label("The curves come with the first steps.")
+        layout.addWidget(self.waiting)
         self._build_plots(layout)
         layout.addWidget(QLabel("Held-back patches: noisy | restored | clean"))
         self.picture = Picture(_PICTURE_PIXELS, "They come with the first measurement.")
@@ -60,6 +63,7 @@ class RunView(QWidget):
             plot.setMenuEnabled(False)
             plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             layout.addWidget(plot)
+        self._plots = (loss, quality)
         loss.setLogMode(y=True)
         loss.getAxis("left").logTickStrings = _tick_texts
         quality.setFixedHeight(_PLOT_PIXELS + _LABEL_PIXELS)
@@ -94,6 +98,7 @@ class RunView(QWidget):
 
         Drawing at every report would take a run of days more and more time.
         """
+        self._show_plots()
         count = len(self._state.losses)
         if 0 <= count - self._drawn < _LEAST_GROWTH * count:
             return
@@ -101,8 +106,16 @@ class RunView(QWidget):
         if self.loss_curve is not None:
             self.loss_curve.setData(*_columns(self._state.losses))
 
+    def _show_plots(self) -> None:
+        """Show the axes once there is something to show; Qt would make numbers up."""
+        has_points = bool(self._state.losses or self._state.psnrs_db)
+        self.waiting.setVisible(bool(self._plots) and not has_points)
+        for plot in self._plots:
+            plot.setVisible(has_points)
+
     def _show_quality(self) -> None:
         state = self._state
+        self._show_plots()
         if self.loss_curve is not None:
             self.psnr_curve.setData(*_columns(state.psnrs_db))
             given = state.input_psnr_db
