@@ -135,22 +135,14 @@ def estimate(
     set_: SetOption = None,
 ) -> None:
     """Say what restoring a file will take: time, memory, disk."""
-    from diffir_core.commands import estimate_lines, request
-    from diffir_core.stacks.estimating import estimate
+    from diffir_core.commands import request, run_estimate
 
     changes = {"memory": memory, "device": device}
     asked = request(
         source, destination, model, axes, options, changes, assignments=set_ or ()
     )
-    found = estimate(
-        asked.source,
-        asked.model,
-        axes=asked.axes,
-        options=asked.options,
-        destination=asked.destination,
-    )
     table = Table(show_header=False, box=None)
-    for name, value in estimate_lines(found):
+    for name, value in run_estimate(asked):
         table.add_row(name, value)
     Console().print(table)
 

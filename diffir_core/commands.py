@@ -107,7 +107,7 @@ def run_restore(
         "progress": show,
         "crew": crew,
     }
-    if asked.source.is_dir() and not asked.destination.suffix:
+    if _is_folder_of_stacks(asked):
         failed = 0
         for item in restore_folder(
             asked.source, asked.destination, asked.model, **arguments
@@ -120,6 +120,33 @@ def run_restore(
         return
     report = restore_file(asked.source, asked.destination, asked.model, **arguments)
     say(_line(asked.destination, report))
+
+
+def _is_folder_of_stacks(asked: Request) -> bool:
+    from diffir_core.stacks.destination import is_zarr
+
+    out = asked.destination
+    is_folder = asked.source.is_dir() and not is_zarr(asked.source)
+    return is_folder and out is not None and not out.suffix
+
+
+def run_estimate(asked: Request) -> list[tuple[str, str]]:
+    """Say what restoring a file will take; of a folder of stacks, its first one."""
+    from diffir_core.stacks.batch import result_name, stacks_of
+    from diffir_core.stacks.destination import check_destination
+    from diffir_core.stacks.estimating import estimate
+
+    source, target, before = asked.source, asked.destination, []
+    if target is not None and _is_folder_of_stacks(asked):
+        stacks = stacks_of(source)
+        before = [("stacks", f"{len(stacks)}; the first:")]
+        source, target = stacks[0], target / result_name(stacks[0])
+    elif target is not None:
+        check_destination(target)
+    found = estimate(
+        source, asked.model, axes=asked.axes, options=asked.options, destination=target
+    )
+    return before + estimate_lines(found)
 
 
 def crew_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,10 @@ app = typer.Typer(
 )
 IprFile = Annotated[Path, typer.Argument(help="An .ipr.json file.")]
 
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an existing .ipr.json.")
+]
+
 
 @app.command()
 def extract(
@@ -29,12 +34,14 @@ def extract(
     channel: Annotated[int | None, typer.Option(help="Counted from 0.")] = None,
     seed: Annotated[int, typer.Option(help="Of the start noise.")] = 0,
     steps: Annotated[int | None, typer.Option(help="Reverse steps, 1 to T.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Estimate the IPR of an image, or of all planes of a stack together."""
     from diffir_core.checkpoint import load_model
     from diffir_core.options import RestoreOptions
     from diffir_core.stacks.extracting import extract_ipr_of_file
 
+    _check_place(destination, [image], overwrite=overwrite)
     options = RestoreOptions.parse(dict(seed=seed, steps=steps))
     found = extract_ipr_of_file(
         image, load_model(model), axes=axes, channel=channel, options=options
@@ -48,12 +55,17 @@ def blend(
     first: IprFile,
     second: IprFile,
     destination: Annotated[Path, typer.Argument(help="The .ipr.json to write.")],
-    weight: Annotated[float, typer.Option(help="0 is the first, 1 the second.")] = 0.5,
+    weight: Annotated[
+        float,
+        typer.Option(help="0 is the first, 1 the second; others lie beyond them."),
+    ] = 0.5,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the IPR between two of the same model."""
     from diffir_core.ipr import IPR
     from diffir_core.ipr import blend as between
 
+    _check_place(destination, [first, second], overwrite=overwrite)
     between(IPR.load(first), IPR.load(second), weight).save(destination)
 
 
@@ -67,11 +79,30 @@ def show(
     """Say what an IPR is, and with its model how unlike the training images."""
     from diffir_core.checkpoint import load_model
     from diffir_core.describing import describe
+    from diffir_core.engine.restorer import check_ipr
     from diffir_core.ipr import IPR
     from diffir_core.ipr_steering import ipr_distance
 
     text = describe(file)
     if model is not None:
-        distance = ipr_distance(IPR.load(file), load_model(model))
+        ipr, loaded = IPR.load(file), load_model(model)
+        check_ipr(ipr, loaded)
+        distance = ipr_distance(ipr, loaded)
         text += f"distance: {distance:.2f}  # About 1 is typical of training.\n"
     Console().print(text, highlight=False, end="")
+
+
+def _check_place(
+    destination: Path, sources: Sequence[Path], *, overwrite: bool
+) -> None:
+    """Refuse to write over images, the IPRs that are read, and what is there."""
+    from diffir_core.errors import InputError, OutputExistsError
+    from diffir_core.stacks.destination import check_apart
+
+    check_apart(sources, destination)
+    if not destination.name.endswith(".json") or destination.is_dir():
+        raise InputError(f"Cannot write {destination}; name a file .ipr.json.")
+    if destination.exists() and not overwrite:
+        raise OutputExistsError(
+            f"{destination} is already there; choose another name or pass --overwrite."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,10 @@ def restore_folder(
     what is finished and completes what is not.
     """
     target, sources = Path(destination), stacks_of(Path(folder))
+    if target.resolve() == Path(folder).resolve():
+        raise InputError(
+            f"{target} is the input, too; choose another folder for the results."
+        )
     target.mkdir(exist_ok=True)
     for source in sources:
         result, report, failure = target / result_name(source), None, None
@@ -63,7 +68,17 @@ def restore_folder(
             )
         except DiffIRError as error:
             failure = error
+        except Exception as error:  # Whatever it is, it is about this stack.
+            failure = _unforeseen(source, error)
         yield FolderItem(source, result, report, failure)
+
+
+def _unforeseen(source: Path, error: Exception) -> DiffIRError:
+    logging.getLogger(__name__).debug("%s failed", source, exc_info=error)
+    text = " ".join(str(error).split())
+    failure = InputError(f"it could not be restored ({type(error).__name__}: {text}).")
+    failure.__cause__ = error
+    return failure
 
 
 def stacks_of(folder: Path) -> list[Path]:

@@ -18,6 +18,11 @@ from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.checking import output_bytes
+from diffir_core.stacks.destination import (
+    check_apart,
+    check_name,
+    check_type,
+)
 from diffir_core.stacks.planes import DiscardedPlane
 from diffir_core.stacks.preparing import read_plane, spread
 from diffir_core.stacks.source import StackSource, open_source
@@ -69,10 +74,17 @@ def estimate(
 
     An open source may be given in its place; it is closed.
     """
+    target = Path(destination) if destination else None
+    if target is not None:
+        check_name(target)  # Its folder may still have to be made.
+        if isinstance(path, (str, Path)):
+            check_apart([Path(path)], target)
     source = open_source(path, axes) if isinstance(path, (str, Path)) else path
     try:
         work = prepare(source, model, options or RestoreOptions())
-        return _estimate(work, Path(destination) if destination else None)
+        if target is not None:
+            check_type(target, work.dtype)
+        return _estimate(work, target)
     finally:
         source.close()
 

@@ -17,6 +17,11 @@ from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.checking import check_done, check_room, storage_error
 from diffir_core.stacks.crew import Crew, Errand, check_shareable
+from diffir_core.stacks.destination import (
+    check_apart,
+    check_destination,
+    check_type,
+)
 from diffir_core.stacks.durability import write_text
 from diffir_core.stacks.fingerprint import header_of, image_spec, machine_of
 from diffir_core.stacks.finished import FileReport, ReportingSink, finished_steps
@@ -25,12 +30,7 @@ from diffir_core.stacks.journal import Journal, differences
 from diffir_core.stacks.metadata import ImageSpec
 from diffir_core.stacks.ordering import InOrder, UnitOrder
 from diffir_core.stacks.progress import RestoreProgress, Tracker
-from diffir_core.stacks.sink import (
-    FileSink,
-    attach_sink,
-    check_destination,
-    create_sink,
-)
+from diffir_core.stacks.sink import FileSink, attach_sink, create_sink
 from diffir_core.stacks.source import StackSource, open_source
 from diffir_core.stacks.statistics import StackStatistics
 from diffir_core.stacks.stream import Run, crew_steps, run_work
@@ -139,6 +139,8 @@ def restore_file_steps(
     metadata; it is closed at the end, and no crew can read it.
     """
     target = Path(destination)
+    if isinstance(path, (str, Path)):
+        check_apart([Path(path)], target)
     check_destination(target)
     if crew:
         check_shareable(target)
@@ -184,6 +186,7 @@ def _file_run(
     options = options or RestoreOptions()
     conditions = Conditions(**journal.header["conditions"]) if journal else None
     work = prepare(source, model, options, conditions)
+    check_type(place.destination, work.dtype)
     if conditions is None and options.memory is None:
         work = work.sharing_memory(sharers)
     job = job_of(name, place.destination, model, source.layout, options)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from diffir_core.stacks.metadata import ImageSpec
 from diffir_core.stacks.source import StackSource
 from diffir_core.stacks.work import StackWork
@@ -46,4 +48,6 @@ def machine_of(work: StackWork) -> dict[str, str]:
 def image_spec(work: StackWork, job: Mapping[str, Any]) -> ImageSpec:
     """Give what the output will be, as every process that writes it must know it."""
     metadata = work.source.metadata.scaled(work.restorer.config.scale)
-    return ImageSpec(work.output_shape, work.dtype, metadata, dict(job))
+    # By its name, since NumPy has several types of 64 bits and Zarr knows one of them.
+    dtype = np.dtype(work.dtype.name)
+    return ImageSpec(work.output_shape, dtype, metadata, dict(job))

@@ -7,11 +7,20 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from diffir_core.errors import InputError
 from diffir_core.report import RestoreReport
 from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.destination import check_destination
 from diffir_core.stacks.ledger import Ledger
 from diffir_core.stacks.metadata import ImageSpec
+
+__all__ = [
+    "ArraySink",
+    "FileSink",
+    "StackSink",
+    "attach_sink",
+    "check_destination",
+    "create_sink",
+]
 
 
 class StackSink(Protocol):
@@ -44,16 +53,6 @@ class ArraySink:
 
     def finish(self, report: RestoreReport, ledger: Ledger) -> None:
         """Do nothing: the array has no place for a report."""
-
-
-def check_destination(path: Path) -> None:
-    """Refuse names of formats that cannot be written, and places that are not there."""
-    if path.suffix.lower() not in (".tif", ".tiff", ".zarr"):
-        raise InputError(
-            f"Cannot write '{path.name}'; name it .ome.tif, .tif or .ome.zarr."
-        )
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent}; create it first.")
 
 
 def create_sink(path: Path, spec: ImageSpec) -> FileSink:

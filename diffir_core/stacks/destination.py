@@ -1,0 +1,107 @@
+"""Where an output may go: never over what is read, nor over what is no output."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffir_core.errors import InputError
+from diffir_core.stacks.unfinished import Unfinished
+
+_TIFF = (".tif", ".tiff")
+_ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
+_TIFF_TYPES = (
+    *("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64"),
+)
+_ZARR_TYPES = (*_TIFF_TYPES, "uint64", "int64", "float16")
+
+
+def check_name(path: Path) -> None:
+    """Refuse names of formats that cannot be written."""
+    if path.suffix.lower() not in (*_TIFF, ".zarr"):
+        raise InputError(
+            f"Cannot write '{path.name}'; name it .ome.tif, .tif or .ome.zarr."
+        )
+
+
+def check_destination(path: Path) -> None:
+    """Refuse names of formats that cannot be written, and places that will not do."""
+    check_name(path)
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent}; create it first.")
+    if path.is_dir() and not is_zarr(path) and any(path.iterdir()):
+        raise InputError(
+            f"{path} is a folder but no Zarr, and is not replaced; choose another name."
+        )
+    if path.suffix.lower() == ".zarr" and path.is_file():
+        raise InputError(
+            f"{path} is no folder, as a Zarr is, and is not replaced; choose another "
+            "name."
+        )
+
+
+def check_apart(sources: Iterable[Path], destination: Path) -> None:
+    """Refuse to write over what is read, or into it; links are followed.
+
+    Of a Zarr, or a part of it, the whole is read; of a folder of planes, its files.
+    """
+    places = {
+        destination.resolve(),
+        destination.parent.resolve() / destination.name,
+    }
+    for source in sources:
+        read = _whole(source.resolve())
+        if any(_touches(place, read) for place in places) or _same(source, destination):
+            raise InputError(
+                f"{destination} is the input {source}, or one of them lies in the "
+                "other; choose another name, or another folder."
+            )
+
+
+def check_type(path: Path, dtype: np.dtype[Any]) -> None:
+    """Refuse a type that the format of the output cannot hold."""
+    is_zarr_name = path.suffix.lower() == ".zarr"
+    held, kind = (
+        (_ZARR_TYPES, "OME-Zarr") if is_zarr_name else (_TIFF_TYPES, "OME-TIFF")
+    )
+    if dtype.name not in held:
+        other = "" if is_zarr_name else "name the output .ome.zarr, or "
+        raise InputError(
+            f"{kind} cannot hold values of type {dtype.name}; {other}choose another "
+            "type, as with output_dtype=float32 (--set output_dtype=float32 on the "
+            "command line)."
+        )
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell a Zarr array or group from other folders."""
+    return any((path / mark).is_file() for mark in _ZARR_MARKS)
+
+
+def _whole(path: Path) -> Path:
+    """Give the outermost Zarr that a path lies in, or the path."""
+    found = path
+    for place in path.parents:
+        if not is_zarr(place):
+            break
+        found = place
+    return found
+
+
+def _touches(place: Path, read: Path) -> bool:
+    """Tell whether writing to a place would change what is read."""
+    if place == read or place in read.parents:
+        return True
+    if Unfinished(place).folder in read.parents:
+        return True
+    if is_zarr(read):
+        return read in place.parents
+    return read == place.parent and read.is_dir() and place.suffix.lower() in _TIFF
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and os.path.samefile(one, other)
