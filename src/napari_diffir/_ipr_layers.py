@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_diffir._ipr_dressing import dress, place_in
 from napari_diffir._ipr_sight import on_axes, region_arguments
 from napari_diffir._ipr_views import composed, symmetric_limits, unsure_mask
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _ROLE = "diffir_role"
 _PREVIEWS = {"preview": "DiffIR preview", "difference": "DiffIR difference"}
 _SPREADS = {"spread": "DiffIR spread", "unsure": "DiffIR unsure"}
-_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+_LEAVING = "diffir_leaving"
 
 
 def is_drawn(layer: Any) -> bool:
@@ -30,6 +31,12 @@ def is_drawn(layer: Any) -> bool:
 def drawn_preview(viewer: napari.Viewer) -> Any:
     """Give the layer of the preview, or None."""
     return _find(viewer, "preview")
+
+
+def is_preview_taken(layer: Any) -> bool:
+    """Tell of a layer that left its viewer whether a person took a preview away."""
+    taken: dict[str, Any] = layer.metadata
+    return taken.get(_ROLE) in _PREVIEWS and _LEAVING not in taken
 
 
 def _find(viewer: napari.Viewer, role: str) -> Any:
@@ -81,13 +88,31 @@ class RegionPainter:
         looks = self._place_of(source, spread)
         if source.rgb:
             marks = marks.max(axis=-1)
-        place = {name: looks[name] for name in _PLACE}
-        self._draw("unsure", _SPREADS["unsure"], marks, place | {"opacity": 0.4})
+        looks = place_in(looks) | {"opacity": 0.4}
+        self._draw("unsure", _SPREADS["unsure"], marks, looks)
 
     def _place_of(self, source: Image, spread: Spread) -> dict[str, Any]:
         region = spread.region
         scale = spread.deviation.shape[2] // (region[3] - region[2])
         return region_arguments(source, spread.plane, region, scale)
+
+    def follow(
+        self, source: Image, look: RegionPreview | None, spread: Spread | None
+    ) -> None:
+        """Bring what is drawn to where its source is; a preview looks like it, too."""
+        if look is not None:
+            looks = region_arguments(source, look.plane, look.region, _scale(look))
+            self._dress("preview", looks)
+            self._dress("difference", place_in(looks))
+        if spread is not None:
+            place = place_in(self._place_of(source, spread))
+            self._dress("spread", place)
+            self._dress("unsure", place)
+
+    def _dress(self, role: str, arguments: dict[str, Any]) -> None:
+        layer = _find(self._viewer, role)
+        if layer is not None:
+            dress(layer, arguments)
 
     def hide_spread(self) -> None:
         """Take spread and mask away."""
@@ -97,15 +122,13 @@ class RegionPainter:
         layer = _find(self._viewer, role)
         if layer is None:
             self._add(role, data, arguments | {"name": name})
+            self._dress(role, arguments)
             return
         if layer.data.shape == data.shape and layer.data.dtype == data.dtype:
             layer.data[...] = data
         else:
             layer.data = data
-        if not np.array_equal(layer.translate, arguments["translate"]):
-            layer.translate = arguments["translate"]
-        if role == "difference":
-            layer.contrast_limits = arguments["contrast_limits"]
+        dress(layer, arguments)
         layer.refresh()
 
     def _add(self, role: str, data: Any, arguments: dict[str, Any]) -> None:
@@ -121,6 +144,7 @@ class RegionPainter:
         for role in roles:
             layer = _find(self._viewer, role)
             if layer is not None:
+                layer.metadata[_LEAVING] = True
                 self._viewer.layers.remove(layer)
 
 

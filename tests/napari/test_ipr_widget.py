@@ -748,3 +748,72 @@ def test_a_result_is_placed_where_its_layer_was(
     assert result.data.shape == stack.shape
     assert result.scale.tolist() == [2, 0.5, 0.5]
     assert "is ready" in widget.status.text()
+
+
+def test_the_preview_follows_place_and_looks_of_its_source(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    layer = add_stack(viewer, stack_of(4, 48, 64), scale=(2, 0.5, 0.5))
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    layer.scale, layer.rotate, layer.units = (3, 1, 1), (0, 0, 20), ("um",) * 3
+    layer.contrast_limits, layer.colormap, layer.gamma = (20, 90), "green", 0.7
+    preview = viewer.layers["DiffIR preview"]
+
+    def agree() -> bool:
+        top, _, left, _ = widget.state.preview.region
+        here = layer.data_to_world((viewer.dims.current_step[0], top, left))
+        return np.allclose(preview.data_to_world((0, 0, 0)), here)
+
+    assert agree()
+    assert preview.scale.tolist() == [3, 1, 1]
+    assert preview.units == layer.units
+    assert tuple(preview.contrast_limits) == (20, 90)
+    assert (preview.colormap.name, preview.gamma) == ("green", 0.7)
+    preview.contrast_limits = (30, 60)  # What a person sets there stays.
+    layer.contrast_limits, layer.colormap = (0, 150), "gray"
+    viewer.dims.set_current_step(0, 3)
+    wait_for_ipr(qtbot, widget, "Z=3")
+    wait_for_exact(qtbot, widget)
+    assert tuple(preview.contrast_limits) == (30, 60)
+    assert preview.colormap.name == "gray"
+    assert agree()
+
+
+def test_a_difference_keeps_the_limits_that_a_person_sets(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    layer = add_stack(viewer, stack_of(2, 40, 48))
+    widget = open_widget(viewer, tiny_model)
+    widget.state.view = "difference"
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    difference = viewer.layers["DiffIR difference"]
+    layer.colormap = "green"
+    assert difference.colormap.name == "PiYG"
+    difference.contrast_limits = (-7, 7)
+    widget.steer.seed_box.setValue(3)
+    wait_for(qtbot, lambda: widget.state.ipr.seed == 3)
+    wait_for_exact(qtbot, widget)
+    assert tuple(difference.contrast_limits) == (-7, 7)
+
+
+@pytest.mark.parametrize("view", ["restored", "difference"])
+def test_a_preview_removed_by_hand_turns_live_off(
+    viewer: Any, qtbot: Any, tiny_model: Path, view: str
+) -> None:
+    add_stack(viewer, stack_of(2, 40, 48))
+    widget = open_widget(viewer, tiny_model)
+    open_widget(viewer, tiny_model)  # A second one sees the layers come and go, too.
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    widget.state.view = view
+    assert widget.look.live_check.isChecked()
+    viewer.layers.remove(viewer.layers[-1])
+    assert not widget.look.live_check.isChecked()
+    assert "Exact" not in widget.look.status.text()
+    assert [layer.name for layer in viewer.layers] == ["stack"]
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    assert len(viewer.layers) == 2

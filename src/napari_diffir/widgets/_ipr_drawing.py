@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari_diffir._ipr_layers import RegionPainter
+from napari_diffir._ipr_dressing import LOOKS, PLACE
+from napari_diffir._ipr_layers import RegionPainter, is_preview_taken
 from napari_diffir._layers import full_resolution
 
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image
 
-    from napari_diffir._ipr_state import IPRState
+    from napari_diffir._ipr_session import IPRSession
 
 
 class IPRDrawing:
@@ -21,19 +22,23 @@ class IPRDrawing:
     def __init__(
         self,
         viewer: napari.Viewer,
-        state: IPRState,
+        session: IPRSession,
         layer_of: Callable[[], Image | None],
     ) -> None:
-        self._state, self._layer_of = state, layer_of
-        self._painter = RegionPainter(viewer)
-        events = state.events
+        self._viewer, self._session, self._layer_of = viewer, session, layer_of
+        self._state, self._painter = session.state, RegionPainter(viewer)
+        self._followed: Image | None = None
+        viewer.layers.events.removed.connect(self._see_removed)
+        events = self._state.events
         for event in (events.preview, events.view, events.divider):
             event.connect(self._draw_preview)
         events.spread.connect(self._draw_spread)
         events.unsure_share.connect(self._draw_mask)
 
     def leave(self) -> None:
-        """Stop following the state."""
+        """Stop following the state, the viewer and the layer."""
+        self._follow(None)
+        self._viewer.layers.events.removed.disconnect(self._see_removed)
         events = self._state.events
         for event in (events.preview, events.view, events.divider):
             event.disconnect(self._draw_preview)
@@ -47,8 +52,30 @@ class IPRDrawing:
             return None
         return layer
 
+    def _follow(self, layer: Image | None) -> None:
+        """Have what is drawn follow a layer, instead of the one before."""
+        before, self._followed = self._followed, layer
+        if before is layer:
+            return
+        for name in (*PLACE, *LOOKS):
+            if before is not None:
+                getattr(before.events, name).disconnect(self._be_alike)
+            if layer is not None:
+                getattr(layer.events, name).connect(self._be_alike)
+
+    def _be_alike(self, event: Any = None) -> None:
+        state, layer = self._state, self._source()
+        if layer is not None:
+            self._painter.follow(layer, state.preview, state.spread)
+
+    def _see_removed(self, event: Any) -> None:
+        """Leave off when a person takes the preview away: it would come back."""
+        if is_preview_taken(event.value) and self._source() is not None:
+            self._session.set_live(False)
+
     def _draw_preview(self) -> None:
         state, layer = self._state, self._source()
+        self._follow(layer)
         if state.preview is None or layer is None:
             self._painter.hide_preview()
         else:
@@ -56,6 +83,7 @@ class IPRDrawing:
 
     def _draw_spread(self) -> None:
         state, layer = self._state, self._source()
+        self._follow(layer)
         if state.spread is None or layer is None:
             self._painter.hide_spread()
         else:

@@ -60,7 +60,7 @@ class IPRWidget(Panel):
         self.planes, self.spread = PlanesBox(session), SpreadBox(session)
         self.look, self.status = LookBox(session), small_label()
         self.actions_box = IPRActions(viewer, session, self.source)
-        self._drawing = IPRDrawing(viewer, state, self._layer)
+        self._drawing = IPRDrawing(viewer, session, self._layer)
         self._watcher = SightWatcher(viewer)
         self._handle = SwipeHandle(viewer, state)
 
