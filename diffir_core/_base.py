@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from diffir_core._yaml import read_yaml
 from diffir_core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+
+_LONGEST = 80
+"""Characters of a value in a message."""
 
 
 class FrozenConfig(BaseModel):
@@ -24,6 +29,16 @@ class FrozenConfig(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _true_is_no_number(cls, values: Any) -> Any:
+        """Refuse what would be taken for 1 or 0."""
+        for name, field in cls.model_fields.items():
+            value = values.get(name) if isinstance(values, dict) else None
+            if isinstance(value, bool) and not _takes_bool(field.annotation):
+                raise ValueError(f"{name} is {value}, which is no value of it")
+        return values
 
     def replace(self, **changes: Any) -> Self:
         """Give a copy with some fields changed, validated anew."""
@@ -52,13 +67,7 @@ class FrozenConfig(BaseModel):
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:
         """Read a configuration from a YAML file."""
-        try:
-            with open(path, encoding="utf-8") as file:
-                values = yaml.safe_load(file)
-        except OSError as error:
-            raise InputError(f"Cannot read {path}: {error.strerror}.") from error
-        except yaml.YAMLError as error:
-            raise InputError(f"{path} is not valid YAML: {error}.") from error
+        values = read_yaml(path)
         if not isinstance(values, dict):
             raise InputError(f"{path} must hold 'key: value' lines, like a YAML map.")
         return cls.parse(values)
@@ -86,4 +95,18 @@ def _one_sentence(name: str, error: ValidationError) -> str:
         return f"{name}: {message}."
     if first["type"] == "extra_forbidden":
         return f"{name} has no option '{where}'; remove it or mend its spelling."
-    return f"{name}.{where} is {first['input']!r}: {message}."
+    if isinstance(first["input"], (dict, BaseModel)):
+        return f"{name}.{where}: {message}."  # Which says the value that is wrong.
+    return f"{name}.{where} is {_short(first['input'])}: {message}."
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _takes_bool(annotation: Any) -> bool:
+    # By identity: a Literal's 1 is equal to True.
+    if any(annotation is one for one in (bool, Any, object, True, False)):
+        return True
+    return any(_takes_bool(part) for part in get_args(annotation))

@@ -61,14 +61,15 @@ class IPR:
             )
         chain = values.get("chain")
         try:
+            vector = _numbers(values["vector"], "vector", 1)
             return cls(
-                vector=np.asarray(values["vector"], np.float32),
+                vector=vector,
                 model=str(values["model"]),
-                seed=int(values["seed"]),
-                chain=None if chain is None else np.asarray(chain, np.float32),
+                seed=_seed(values["seed"]),
+                chain=None if chain is None else _chain(chain, len(vector)),
                 source=str(values["source"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f"The IPR is damaged ({error}); extract it anew."
             ) from error
@@ -80,16 +81,60 @@ class IPR:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
         except OSError as error:
             raise InputError(f"Cannot read {path}: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{path} is not an IPR file: it is not text in UTF-8; name the right "
+                "file, or extract the IPR anew."
+            ) from error
         except (json.JSONDecodeError, AttributeError) as error:
             raise InputError(f"{path} is not an IPR file ({error}).") from error
 
 
+def _numbers(values: Any, name: str, dimensions: int) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # What is too large is not finite then.
+        numbers = np.asarray(values, np.float32)
+    if numbers.ndim != dimensions or not numbers.size:
+        raise ValueError(f"its {name} must be a list of numbers")
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"its {name} must be finite numbers")
+    return numbers
+
+
+def _chain(values: Any, length: int) -> NDArray[np.float32]:
+    chain = _numbers(values, "chain", 2)
+    if chain.shape[1] != length:
+        raise ValueError(
+            f"its chain is of {chain.shape[1]} numbers, its vector of {length}"
+        )
+    return chain
+
+
+def _seed(value: Any) -> int:
+    if (seed := int(value)) < 0:
+        raise ValueError(f"its seed is {seed}, and must be 0 or more")
+    return seed
+
+
 def blend(a: IPR, b: IPR, weight: float) -> IPR:
-    """Give the IPR between `a` (weight 0) and `b` (weight 1), of the same model."""
+    """Give the IPR between `a` (weight 0) and `b` (weight 1), of the same model.
+
+    Weights below 0 and above 1 go on beyond them, and exaggerate.
+    """
     if a.model != b.model:
         raise InputError(
             "These IPRs belong to different models; extract both with one model."
         )
-    vector = (1 - weight) * a.vector + weight * b.vector
+    if a.vector.shape != b.vector.shape:
+        raise InputError(
+            f"These IPRs are of {a.vector.size} and {b.vector.size} numbers; extract "
+            "both anew."
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        vector = (1 - weight) * a.vector + weight * b.vector
+    if not np.isfinite(vector).all():
+        raise InputError(
+            f"A weight of {weight} gives no finite IPR; choose 0 to 1 to be between "
+            "both."
+        )
     source = f"blend of {a.source or 'an IPR'} and {b.source or 'an IPR'} at {weight:g}"
     return IPR(vector.astype(np.float32), a.model, a.seed, None, source)
