@@ -117,7 +117,7 @@ class RestoreWidget(Panel):
         slots: dict[Any, Callable[..., object]] = {
             worker.yielded: self._show_progress,
             worker.returned: lambda result: self._take_result(place, result),
-            worker.aborted: lambda: self.status.setText("Cancelled; nothing added."),
+            worker.aborted: self._show_cancelled,
             worker.finished: self._end,
         }
         for signal, slot in slots.items():
@@ -165,6 +165,10 @@ class RestoreWidget(Panel):
             f"Plane {progress.planes_done} of {progress.planes}, "
             f"about {duration(left)} left"
         )
+
+    def _show_cancelled(self) -> None:
+        self.progress_bar.setValue(0)
+        self.status.setText("Cancelled; nothing added.")
 
     def _show_failure(self, error: Exception) -> None:
         self.progress_bar.setValue(0)
