@@ -132,9 +132,9 @@ def _is_folder_of_stacks(asked: Request) -> bool:
 
 def run_estimate(asked: Request) -> list[tuple[str, str]]:
     """Say what restoring a file will take; of a folder of stacks, its first one."""
-    from diffir_core.stacks.batch import result_name, stacks_of
     from diffir_core.stacks.destination import check_destination
     from diffir_core.stacks.estimating import estimate
+    from diffir_core.stacks.folders import result_name, stacks_of
 
     source, target, before = asked.source, asked.destination, []
     if target is not None and _is_folder_of_stacks(asked):

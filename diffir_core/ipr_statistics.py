@@ -8,14 +8,15 @@ estimate may be off.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from diffir_core.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Vector = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -86,6 +87,8 @@ class IPRStatistics:
 
     def state(self) -> dict[str, Tensor]:
         """Give tensors, as they are stored beside the weights."""
+        import torch
+
         values = {"mean": self.mean, "covariance": self.covariance}
         if self.error_covariance is not None:
             values["error_covariance"] = self.error_covariance

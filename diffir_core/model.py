@@ -10,10 +10,11 @@ from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
 from diffir_core.errors import CheckpointError
 from diffir_core.ipr_statistics import IPRStatistics
-from diffir_core.nn import DiffIRS1, DiffIRS2
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from diffir_core.nn import DiffIRS1, DiffIRS2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Model:
     @property
     def restorer(self) -> DiffIRS2:
         """Give the stage-2 network, or say why this model cannot restore."""
+        from diffir_core.nn import DiffIRS2
+
         if isinstance(self.network, DiffIRS2):
             return self.network
         raise CheckpointError(

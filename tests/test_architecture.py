@@ -117,12 +117,24 @@ def test_arrows_inside_the_core_point_inwards() -> None:
     ],
 )
 def test_torch_is_imported_late(code: str, seconds: float) -> None:
-    check = f"{code}\nimport sys, json; print(json.dumps('torch' in sys.modules))"
     started = time.monotonic()
+    assert not imports_torch(code)
+    assert time.monotonic() - started < seconds
+
+
+def imports_torch(code: str) -> bool:
+    check = f"{code}\nimport sys, json; print(json.dumps('torch' in sys.modules))"
     command = [sys.executable, "-W", "ignore", "-c", check]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout.splitlines()[-1]) is False
-    assert time.monotonic() - started < seconds
+    return bool(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_widgets_are_imported_without_torch() -> None:
+    """It would come on the viewer's thread, which then stands still for seconds."""
+    names = ("restore", "ipr", "stream", "train")
+    assert not imports_torch(
+        "import " + ", ".join(f"napari_diffir.widgets.{name}" for name in names)
+    )
 
 
 @pytest.mark.parametrize("package", PACKAGES)

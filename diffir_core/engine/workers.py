@@ -13,8 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
-import torch
-
 Result = TypeVar("Result")
 
 _POLL_SECONDS = 0.1
@@ -72,6 +70,8 @@ class Workers:
             self._start_threads(max(1, threads))
 
     def _start_threads(self, started: int) -> None:
+        import torch
+
         self._pool = ThreadPoolExecutor(started, thread_name_prefix="diffir")
         threads = torch.get_num_threads()
         if self.count > 1:
@@ -90,6 +90,8 @@ class Workers:
 
         Closing the generator stops the tasks at their next tick.
         """
+        import torch
+
         done, lock, stop = [0.0], threading.Lock(), threading.Event()
 
         def tick(work: float) -> None:
@@ -150,5 +152,7 @@ def exhaust(steps: Generator[float, None, Result]) -> Result:
 
 
 def _become_single(everyone: threading.Barrier) -> None:
+    import torch
+
     torch.set_num_threads(1)
     everyone.wait()

@@ -12,11 +12,9 @@ from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
 from diffir_core.stacks.crew import Crew
+from diffir_core.stacks.folders import result_name, stacks_of
 from diffir_core.stacks.progress import RestoreProgress
 from diffir_core.stacks.restoring import restore_file
-from diffir_core.stacks.source import tiff_files
-
-_ENDINGS = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".btf", ".tf8", ".zarr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,38 +77,3 @@ def _unforeseen(source: Path, error: Exception) -> DiffIRError:
     failure = InputError(f"it could not be restored ({type(error).__name__}: {text}).")
     failure.__cause__ = error
     return failure
-
-
-def stacks_of(folder: Path) -> list[Path]:
-    """List the TIFF and Zarr stacks of a folder; there must be one.
-
-    Hidden ones are none: macOS writes ``._x.tif`` beside ``x.tif``. Two that would have
-    results of the same name are refused.
-    """
-    zarrs = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".zarr")
-    found = [p for p in (*tiff_files(folder), *zarrs) if not p.name.startswith(".")]
-    if not found:
-        raise InputError(f"There is no TIFF and no Zarr in {folder}; check its name.")
-    _check_results_differ(found)
-    return found
-
-
-def _check_results_differ(sources: list[Path]) -> None:
-    known: dict[str, Path] = {}
-    for source in sources:
-        other = known.setdefault(result_name(source), source)
-        if other is not source:
-            raise InputError(
-                f"{other.name} and {source.name} in {source.parent} would both become "
-                f"{result_name(source)}; rename one, or move it to another folder."
-            )
-
-
-def result_name(source: Path) -> str:
-    """Give the name of a stack's result."""
-    name = source.name
-    for ending in (".ome.zarr", *_ENDINGS):
-        if name.lower().endswith(ending):
-            name = name[: -len(ending)]
-            break
-    return f"{name}.ome.zarr"

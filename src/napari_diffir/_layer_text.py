@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from diffir_core.errors import InputError
 from diffir_core.options import RestoreOptions
-from diffir_core.stacks.batch import result_name
+from diffir_core.stacks.folders import result_name
 from diffir_core.stacks.job_text import as_command, changes_of
 from diffir_core.stacks.jobs import RestoreJob
 from napari_diffir._stack_inputs import file_of

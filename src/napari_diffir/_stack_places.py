@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffir_core.errors import InputError
-from diffir_core.stacks.batch import result_name
+from diffir_core.stacks.folders import result_name
 from napari_diffir._preferences import preferences
 from napari_diffir._stack_inputs import file_of
 

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from diffir_core.errors import InputError
-from diffir_core.stacks.batch import result_name, stacks_of
+from diffir_core.stacks.folders import result_name, stacks_of
 from diffir_core.stacks.jobs import RestoreJob
 from napari_diffir._layers import axes_of
 from napari_diffir._stack_inputs import input_of
