@@ -179,7 +179,7 @@ class Recipe(FrozenConfig):
     """What makes degraded images of clean ones; pairs need none."""
     stages: tuple[StageSchedule, ...] = Field(min_length=1)
     start: StartConfig = StartConfig()
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**63)
     ema_decay: float = Field(0.999, ge=0, lt=1)
     clip_gradient_norm: float | None = Field(1.0, gt=0)
     """Longer gradients are shortened to this; null leaves them as they are."""

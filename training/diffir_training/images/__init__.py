@@ -4,7 +4,11 @@ from diffir_training.images._fields import RepeatedField, fields_of
 from diffir_training.images._files import is_image
 from diffir_training.images._opening import FileCache
 from diffir_training.images._partners import Partners, partners_by_name
-from diffir_training.images.checks import check_channels, check_fits
+from diffir_training.images.checks import (
+    check_channels,
+    check_fits,
+    check_some_fit,
+)
 from diffir_training.images.configs import (
     CleanImages,
     CleanSource,
@@ -64,6 +68,7 @@ __all__ = [
     "array_planes",
     "check_channels",
     "check_fits",
+    "check_some_fit",
     "fields_of",
     "flipped",
     "is_image",

@@ -5,6 +5,7 @@ A run of hours must not end, or learn nonsense, because of what could be seen at
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from math import isfinite
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from diffir_training.images.planes import Position
 
 _REAL_KINDS = "uif"
+logger = logging.getLogger(__name__)
 
 
 class Sized(Protocol):
@@ -31,6 +33,14 @@ class Sized(Protocol):
     @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, y, x)."""
+
+
+class Shrunk(Sized, Protocol):
+    """A clean image whose windows are shrunk by a random factor to patches."""
+
+    @property
+    def downscale(self) -> tuple[float, float]:
+        """Range of the factors."""
 
 
 def check_some_readable(images: int, found: int, pattern: str, folder: Path) -> None:
@@ -74,6 +84,32 @@ def check_fits(images: Iterable[Sized], patch_size: int, scale: int = 1) -> None
                 f"{patch_size} x {patch_size}; leave the image out or choose smaller "
                 "patches."
             )
+
+
+def check_some_fit(images: Sequence[Shrunk], patch_size: int) -> None:
+    """Refuse patches larger than every clean image; smaller ones are told of.
+
+    A smaller image is enlarged to a patch, which its `downscale` may ask for.
+    """
+    too_small = [image for image in images if _room(image) < patch_size]
+    patch = f"a patch of {patch_size} x {patch_size} pixels"
+    if images and len(too_small) == len(images):
+        largest = max(images, key=_room)
+        _, height, width = largest.shape
+        raise InputError(
+            f"No image has room for {patch}; the largest, {largest.name}, has {height} "
+            f"x {width}: choose a smaller patch_size, or larger images."
+        )
+    if too_small:
+        logger.warning(
+            "%d of %d images are smaller than %s and are enlarged, such as %s.",
+            *(len(too_small), len(images), patch, too_small[0].name),
+        )
+
+
+def _room(image: Shrunk) -> float:
+    """Give the side of the largest patch that is no more enlarged than asked for."""
+    return min(image.shape[1:]) / min(1.0, image.downscale[0])
 
 
 def check_channels(images: Iterable[Sized], channels: int) -> None:
