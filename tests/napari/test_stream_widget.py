@@ -172,7 +172,7 @@ def test_closing_the_panel_keeps_what_is_restored(
 def test_a_panel_opened_anew_goes_on_with_the_last_run(
     viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
 ) -> None:
-    values = np.random.default_rng(0).integers(0, 999, (60, 256, 256), np.uint16)
+    values = np.random.default_rng(0).integers(0, 999, (24, 192, 192), np.uint16)
     viewer.add_image(values, name="cells", axis_labels=("z", "y", "x"))
     widget = open_widget(viewer, tiny_model)
     result = tmp_path / "o.ome.zarr"
