@@ -9,6 +9,8 @@
   from the real ones.
 - `simulated variety`: the same of thirteen fluorescence images of all kinds, with 8 and
   with 80 photons at the brightest.
+- `simulated sharp`: those binned by two once more, which makes their structures a pixel
+  or two wide and takes what noise they had, with 80 and with 800 photons.
 """
 
 from __future__ import annotations
@@ -134,6 +136,8 @@ _VARIETY: tuple[tuple[str, tuple[int, ...]], ...] = (
 whose own noise is at least half of what is added at 80 photons."""
 _BINNED_SIDE = 300
 """Images of at least so many pixels a side are binned, which takes their own noise."""
+_SHARP_SIDE = 96
+"""Smaller images hardly show anything."""
 
 
 def simulated_variety(data: Path) -> Iterator[Pair]:
@@ -141,6 +145,16 @@ def simulated_variety(data: Path) -> Iterator[Pair]:
     for name, clean in clean_variety(data):
         for photons in (8.0, 80.0):
             yield simulated(f"{name}/{photons:g}", clean, photons)
+
+
+def simulated_sharp(data: Path) -> Iterator[Pair]:
+    """Yield the same images in pixels twice as large, with little noise."""
+    for name, clean in clean_variety(data):
+        sharp = _binned(clean)
+        if min(sharp.shape) < _SHARP_SIDE:
+            continue
+        for photons in (80.0, 800.0):
+            yield simulated(f"{name}/sharp/{photons:g}", sharp, photons)
 
 
 def clean_variety(data: Path) -> Iterator[tuple[str, Image]]:
@@ -186,6 +200,7 @@ SETS: dict[str, Callable[[Path], Iterator[Pair]]] = {
     "fmd fields": fmd_fields,
     "fmd repeats": fmd_repeats,
     "simulated variety": simulated_variety,
+    "simulated sharp": simulated_sharp,
     "simulated nuclei": simulated_nuclei,
     "simulated sem": simulated_sem,
 }

@@ -94,8 +94,12 @@ def is_folder(path: Path) -> bool:
 
 
 def tiff_files(folder: Path) -> list[Path]:
-    """Give the TIFF files of a folder, numbers in names counted as numbers."""
-    found = [p for p in folder.iterdir() if p.suffix.lower() in _TIFF and p.is_file()]
+    """Give the TIFF files of a folder, numbers in names counted as numbers.
+
+    Hidden ones are left out: macOS leaves such files beside others.
+    """
+    seen = (path for path in folder.iterdir() if not path.name.startswith("."))
+    found = [p for p in seen if p.suffix.lower() in _TIFF and p.is_file()]
     return sorted(found, key=lambda p: _by_number(p.name))
 
 

@@ -341,6 +341,7 @@ def test_a_folder_of_planes_is_one_stack_when_it_is_said_so(
     folder.mkdir()
     for number, plane in enumerate(values):
         tifffile.imwrite(folder / f"z{number}.tif", plane)
+    (folder / "._z0.tif").write_bytes(b"of a Mac, no TIFF")
     with pytest.raises(InputError, match="--axes ZYX"):
         diffir.restore_file(folder, tmp_path / "out.ome.zarr", tiny)
     diffir.restore_file(folder, tmp_path / "out.ome.zarr", tiny, axes="ZYX")

@@ -28,6 +28,7 @@ from diffir_training.images import (
     Variety,
     check_channels,
     check_fits,
+    check_some_fit,
     flipped,
     open_clean,
     open_pairs,
@@ -138,7 +139,9 @@ def open_data(
     everything = _all(groups)
     check_channels(everything, channels)
     seen, kept = split_groups(groups, held_back, seed) if held_back else (groups, [])
-    if not isinstance(images, CleanImages):
+    if isinstance(images, CleanImages):
+        check_some_fit(_all(seen), largest_patch)
+    else:
         check_fits(_all(seen), largest_patch, everything[0].scale)
     if not kept:
         return TrainingData(_patches(images, seen, noise, seed), None, 0)
