@@ -165,3 +165,33 @@ def test_a_region_is_refined_along_y_and_x_wherever_they_stand() -> None:
     assert part.scale.tolist() == [0.25, 0.25, 2.0]
     here = part.data_to_world((0.5, 0.5, 0))
     assert np.allclose(here, source.data_to_world((6, 9, 4)))
+
+
+@pytest.mark.parametrize(
+    ("explained", "words"),
+    [
+        ((0.0, 0.0), "The planes do not differ."),
+        ((0.997, 0.003), "The planes differ in one way, from left to right."),
+        ((0.8, 0.15), "Of the differences, 80 % are across, 15 % up and down."),
+    ],
+)
+def test_the_map_says_what_its_directions_show(explained: Any, words: str) -> None:
+    from napari_diffir.widgets._map_plot import spread_words
+
+    assert spread_words(explained) == words
+
+
+def test_names_in_the_map_are_not_written_over_each_other(qtbot: Any) -> None:
+    from diffir_core.ipr_map import IPRMap
+    from napari_diffir._ipr_state import PlaneMap
+    from napari_diffir.widgets._map_plot import MapPlot
+
+    places = np.array([[0, 0], [0.01, 0], [0.02, 0], [5, 0]], float)
+    layout = IPRMap(places, (1.0, 0.0), np.array([0.0, 0.0, 0.0, 9.0]))
+    plot = MapPlot()
+    qtbot.addWidget(plot)
+    plot.resize(300, 210)
+    plot.show_map(PlaneMap(tuple((("Z", i),) for i in range(4)), layout))
+    assert plot._named(layout, plot.points()) == [3, 0]
+    plot.mark(2)
+    assert plot._named(layout, plot.points()) == [2, 3]

@@ -817,3 +817,15 @@ def test_a_preview_removed_by_hand_turns_live_off(
     widget.look.live_check.click()
     wait_for_exact(qtbot, widget)
     assert len(viewer.layers) == 2
+
+
+def test_tabs_are_as_high_as_the_page_in_front(viewer: Any, qtbot: Any) -> None:
+    _, widget = viewer.window.add_plugin_dock_widget("napari-diffir", "IPR controls")
+    heights = []
+    for number in range(widget.tabs.count()):
+        widget.tabs.setCurrentIndex(number)
+        page = widget.tabs.currentWidget()
+        heights.append(widget.tabs.sizeHint().height())
+        assert widget.tabs.minimumSizeHint().height() >= page.minimumSizeHint().height()
+        assert 0 < heights[-1] - page.sizeHint().height() < 60  # The tabs themselves.
+    assert heights[0] < heights[2]

@@ -14,11 +14,12 @@ from diffir_core.ipr_map import OUTLYING
 from napari_diffir.widgets._plot_text import draw_text
 
 if TYPE_CHECKING:
+    from diffir_core.ipr_map import IPRMap
     from napari_diffir._ipr_state import PlaneMap
 
 _HEIGHT_PIXELS, _MARGIN_PIXELS, _REACH_PIXELS = 210, 18, 12
 _POINT_PIXELS, _RING_PIXELS = 4, 8
-_LABELS = 8
+_LABELS, _NAME_PIXELS, _LINE_PIXELS = 8, 40, 14
 _POINT_COLOUR, _OUTLIER_COLOUR = "#56b4e9", "#e69f00"
 
 
@@ -78,24 +79,36 @@ class MapPlot(QWidget):
         self, painter: QPainter, plane_map: PlaneMap, text: QColor
     ) -> None:
         layout, points = plane_map.layout, self.points()
-        named = set(layout.outliers[:_LABELS])
+        named = self._named(layout, points)
         for index, point in enumerate(points):
             is_outlier = layout.scores[index] > OUTLYING
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(_OUTLIER_COLOUR if is_outlier else _POINT_COLOUR))
             painter.drawEllipse(point, _POINT_PIXELS, _POINT_PIXELS)
-            if index in named or index == self._current:
+            if index in named:
                 self._name(painter, plane_map, index, point, text)
         if self._current is not None and self._current < len(points):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(text, 1.5))
             painter.drawEllipse(points[self._current], _RING_PIXELS, _RING_PIXELS)
-        first, second = (100 * share for share in layout.explained)
-        words = f"{first:.0f} % of the variance across, {second:.0f} % upwards"
         below = QRectF(self.rect()).adjusted(0, 0, 0, -3)
         painter.setPen(text)
         bottom = Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignHCenter
-        draw_text(painter, below, bottom, words)
+        draw_text(painter, below, bottom, spread_words(layout.explained))
+
+    def _named(self, layout: IPRMap, points: list[QPointF]) -> list[int]:
+        """List whose names are written, none over another, the foremost first."""
+        across = layout.coordinates[:, 0]
+        here = [] if self._current is None else [self._current]
+        ends = [int(across.argmin()), int(across.argmax())]
+        named: list[int] = []
+        for index in (*here, *layout.outliers[:_LABELS], *ends):
+            away = [points[index] - points[other] for other in named]
+            if all(
+                abs(d.x()) > _NAME_PIXELS or abs(d.y()) > _LINE_PIXELS for d in away
+            ):
+                named.append(index)
+        return named
 
     def _name(
         self,
@@ -137,6 +150,16 @@ class MapPlot(QWidget):
         if not distances or min(distances) > _REACH_PIXELS:
             return None
         return distances.index(min(distances))
+
+
+def spread_words(explained: tuple[float, float]) -> str:
+    """Say how much of the differences between planes each direction shows."""
+    across, upwards = (round(100 * share) for share in explained)
+    if across == 0:
+        return "The planes do not differ."
+    if upwards == 0:
+        return "The planes differ in one way, from left to right."
+    return f"Of the differences, {across} % are across, {upwards} % up and down."
 
 
 def where(position: tuple[tuple[str, int], ...]) -> str:

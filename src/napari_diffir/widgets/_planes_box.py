@@ -14,7 +14,11 @@ from napari_diffir.widgets._parts import button, small_label
 if TYPE_CHECKING:
     from napari_diffir._ipr_session import IPRSession
 
-_HINT = "Each point is a plane; alike planes lie together. Click one to go there."
+_HINT = (
+    "Each point is a plane of the stack. The farther apart two are, the more "
+    "differently they are restored; one far from all others may be out of focus or "
+    "bleached. Click a point to go to its plane."
+)
 _MOST_NAMED = 6
 
 

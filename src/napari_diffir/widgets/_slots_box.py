@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QWidget,
 )
 
@@ -28,6 +29,9 @@ _WEIGHT_STEPS = 50
 
 class SlotsBox(QWidget):
     """Slots A and B with their files, the blend, and whether it rules."""
+
+    keep_a_button: QPushButton
+    keep_b_button: QPushButton
 
     def __init__(self, session: IPRSession) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractButton, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QAbstractButton, QVBoxLayout, QWidget
 
 from napari_diffir._ipr_layers import is_drawn
 from napari_diffir._ipr_session import current_session
@@ -17,6 +17,7 @@ from napari_diffir._layers import full_resolution
 from napari_diffir._pyside import spare_references
 from napari_diffir.widgets._ipr_actions import IPRActions
 from napari_diffir.widgets._ipr_drawing import IPRDrawing
+from napari_diffir.widgets._ipr_tabs import PageTabs
 from napari_diffir.widgets._ipr_view import IPRView
 from napari_diffir.widgets._layer_source import LayerSource
 from napari_diffir.widgets._look_box import LookBox
@@ -68,14 +69,14 @@ class IPRWidget(Panel):
         return self.source.layer
 
     def _lay_out(self) -> None:
-        self.tabs = QTabWidget()
+        self.tabs = PageTabs()
         for tab, title in (
             (self.steer, "Steer"),
             (self.slots, "A and B"),
             (self.planes, "Planes"),
             (self.spread, "How sure"),
         ):
-            self.tabs.addTab(_padded(tab), title)
+            self.tabs.add_page(tab, title)
         content = QWidget()
         layout = QVBoxLayout(content)
         for part in (self.source, self.view, self.tabs, self.look):
@@ -183,12 +184,3 @@ class IPRWidget(Panel):
 
 def _source(viewer: napari.Viewer) -> LayerSource:
     return LayerSource(viewer, lambda layer: not is_drawn(layer))
-
-
-def _padded(part: QWidget) -> QWidget:
-    """Put a part at the top of a tab."""
-    holder = QWidget()
-    layout = QVBoxLayout(holder)
-    layout.addWidget(part)
-    layout.addStretch()
-    return holder
