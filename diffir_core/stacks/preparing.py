@@ -16,7 +16,7 @@ from diffir_core.intensity import IntensityMapping, fit_mapping
 from diffir_core.ipr import IPR
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
-from diffir_core.stacks.axes import PlaneIndex, StackLayout
+from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.planes import DiscardedPlane, readable_plane
 from diffir_core.stacks.source import StackSource
 
@@ -206,19 +206,3 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
         raise InputError(
             f"Images of type {dtype} cannot be restored; use integers or floats."
         )
-
-
-def chosen_channels(
-    layout: StackLayout, options: RestoreOptions
-) -> frozenset[int] | None:
-    """Give the channels to restore, or None for all."""
-    if options.channels is None:
-        return None
-    axis = layout.channel_axis
-    count = layout.size(axis) if axis else 1
-    if axis is None or any(not 0 <= channel < count for channel in options.channels):
-        raise InputError(
-            f"Channels {list(options.channels)} were chosen, the image has {count} "
-            "counted from 0."
-        )
-    return frozenset(options.channels)

@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.engine.restorer import Restorer
-from diffir_core.errors import InputError
 from diffir_core.intensity import converted
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
-from diffir_core.stacks.axes import PlaneIndex, StackLayout
+from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.planes import MappedPlane
 from diffir_core.stacks.preparing import (
     check_dtype,
-    chosen_channels,
     read_plane,
     restorer_of_images,
 )
@@ -171,7 +170,7 @@ def prepare(
     )
     layout = source.layout
     planes = layout.planes(model.config.in_channels)
-    chosen = _chosen(layout, model, options)
+    chosen = restored_channels(layout, model.config, options)
     conditions = conditions or _conditions(source, restorer)
     restorer.budget_bytes = conditions.budget_bytes
     units = units_of(planes, conditions.batch)
@@ -180,23 +179,6 @@ def prepare(
     if restorer.device.type == "cpu":
         restorer.reserved_bytes = waiting_bytes(work)
     return work
-
-
-def _chosen(
-    layout: StackLayout, model: Model, options: RestoreOptions
-) -> frozenset[int] | None:
-    """Give the channels to restore, or None for all; opacity is no light."""
-    chosen, config = chosen_channels(layout, options), model.config
-    is_alike = config.scale == 1 and config.in_channels == 1
-    if chosen is not None and not is_alike:
-        does = "enlarges images" if config.scale != 1 else "takes channels together"
-        raise InputError(
-            f"'{model.name}' {does}, so that some channels cannot be copied beside "
-            "restored ones; leave channels out, or pass those to be restored alone."
-        )
-    if chosen is None and is_alike and layout.has_alpha:
-        return frozenset(range(3))
-    return chosen
 
 
 def _conditions(source: StackSource, restorer: Restorer) -> Conditions:
