@@ -233,6 +233,32 @@ def convert(
 
 
 @app.command()
+def export(
+    model: Annotated[
+        str, typer.Argument(help="A shipped model's name, or a weights file.")
+    ],
+    destination: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The .zip to write.")
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing output.")
+    ] = False,
+) -> None:
+    """Write a model as a bioimage.io package."""
+    from diffir_core.checkpoint import load_model
+    from diffir_core.exporting import export_model
+
+    loaded = load_model(model)
+    export_model(loaded, destination, overwrite=overwrite)
+    Console(soft_wrap=True).print(
+        f"{destination}: bioimage.io package of {loaded.name}, fingerprint "
+        f"{loaded.fingerprint[:12]}",
+        highlight=False,
+        markup=False,
+    )
+
+
+@app.command()
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path(
         "diffir-demo"

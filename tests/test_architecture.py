@@ -30,6 +30,7 @@ LAYERS = (
     "ipr_commands",
     "demo",
     "describing",
+    "exporting",
     "stacks",
     "engine",
     "checkpoint",
