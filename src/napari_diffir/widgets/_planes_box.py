@@ -71,11 +71,12 @@ class PlanesBox(QWidget):
         named = [where(found.positions[i]) for i in found.layout.outliers]
         more = len(named) - _MOST_NAMED
         listed = "; ".join(named[:_MOST_NAMED]) + (f"; {more} more" if more > 0 else "")
-        self.words.setText(
-            f"Unlike the others: {listed}. Click a point to go to its plane."
+        found_out = (
+            f"Unlike the others: {listed}."
             if named
-            else f"None of {len(found.positions)} planes stands out. Click to go there."
+            else f"None of {len(found.positions)} planes stands out."
         )
+        self.words.setText(f"{found_out} Click a point to go to its plane.")
 
     def _mark(self) -> None:
         found, sight, image = (
