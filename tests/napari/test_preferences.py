@@ -13,6 +13,7 @@ from napari.settings import get_plugin_settings
 from diffir_core.models import shipped_models
 from napari_diffir._own_models import add_model, card_text
 from napari_diffir._preferences import Preferences, preferences
+from napari_diffir._stack_session import current_stack_session
 from napari_diffir.widgets._model_box import ModelBox
 
 
@@ -22,6 +23,7 @@ def settings(plugin_settings: Any, npe2pm: Any, tmp_path: Path) -> Any:
 
     if "napari-diffir" not in npe2pm:
         npe2pm.register(PluginManifest.from_distribution("napari-diffir"))
+    current_stack_session.cache_clear()  # A run not completed would come before them.
     found = get_plugin_settings("napari-diffir")
     found.folders.models = str(tmp_path / "models")
     return found
