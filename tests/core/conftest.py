@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-from asking import Command
 from networks import random_network, save_tiny
 
 from diffir_core import load_model, save_model
@@ -29,22 +27,3 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Model:
     path = tmp_path_factory.mktemp("models") / "identity.safetensors"
     save_model(path, network)
     return load_model(path)
-
-
-@pytest.fixture
-def diffir_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """The command line in this process, in a folder of its own."""
-    from diffir_core.cli import main
-
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["diffir", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = "".join(capsys.readouterr())
-        return int(ended.value.code or 0), said
-
-    return run

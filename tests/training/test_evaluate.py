@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from asking import Command
 from networks import random_network
 from numpy.typing import NDArray
 from skimage.io import imsave
@@ -145,7 +146,10 @@ def test_stacks_are_compared_plane_by_plane(identity: str, tmp_path: Path) -> No
 
 
 def test_what_the_user_can_mend_is_one_line_and_status_two(
-    identity: str, folders: tuple[Path, Path], tmp_path: Path
+    identity: str,
+    folders: tuple[Path, Path],
+    tmp_path: Path,
+    diffir_command: Command,
 ) -> None:
     noisy, clean = map(str, folders)
     other = tmp_path / "other"
@@ -175,7 +179,7 @@ def test_what_the_user_can_mend_is_one_line_and_status_two(
     ):
         if "--model" not in arguments:
             arguments = (*arguments, "--model", identity)
-        done = diffir("evaluate", *arguments, cwd=tmp_path)
-        assert done.returncode == 2, (arguments, done.stdout, done.stderr)
-        assert message in done.stderr, (arguments, done.stderr)
-        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        status, said = diffir_command("evaluate", *arguments)
+        assert status == 2, (arguments, said)
+        assert message in said, (arguments, said)
+        assert len(said.strip().splitlines()) == 1, said
