@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from asking import Command
 from networks import random_network, save_tiny
 
 import diffir_core as diffir
@@ -237,29 +238,21 @@ def test_folders_and_the_model_itself_are_never_replaced(tmp_path: Path) -> None
     assert load_model(tmp_path / "weights.zip").fingerprint == model.fingerprint
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_the_command(tmp_path: Path, diffir_command: Command) -> None:
     saved(tmp_path / "tiny.safetensors")
     bare = save_tiny(tmp_path, "bare")
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        code = "from diffir_core.cli import main; main()"
-        command = [sys.executable, "-c", code, "export", *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, cwd=tmp_path, check=False
-        )
-
-    done = run("tiny.safetensors", "out.zip")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("out.zip: ")
-    assert len(done.stdout.splitlines()) == 1
-    assert done.stderr == ""
+    status, said = diffir_command("export", "tiny.safetensors", "out.zip")
+    assert status == 0, said
+    assert said.startswith("out.zip: ")
+    assert len(said.splitlines()) == 1
     for arguments, words in (
         (("tiny.safetensors", "out.zip"), "already there"),
         ((bare.name, "other.zip"), "card"),
         (("absent", "other.zip"), "No model 'absent'"),
     ):
-        done = run(*arguments)
-        assert done.returncode == 2, done.stderr
-        assert words in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-    assert run("tiny.safetensors", "out.zip", "--overwrite").returncode == 0
+        status, said = diffir_command("export", *arguments)
+        assert status == 2, said
+        assert words in said
+        assert len(said.splitlines()) == 1
+    again = diffir_command("export", "tiny.safetensors", "out.zip", "--overwrite")
+    assert again[0] == 0
