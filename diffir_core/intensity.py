@@ -51,7 +51,7 @@ class IntensityMapping:
 
     def to_model(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Map values of any real dtype to float32 model units; nothing is clipped."""
-        shifted = values.astype(np.float64) - self.offset
+        shifted = values.astype(np.float64, copy=False) - self.offset
         return (shifted / self.scale).astype(np.float32)
 
     def from_model(

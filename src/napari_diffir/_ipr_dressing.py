@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
-LOOKS = ("contrast_limits", "colormap", "gamma", "blending", "opacity")
+from napari_diffir._layers import LOOKS, PLACE
+
 _GIVEN = "diffir_given"
 
 

@@ -20,8 +20,8 @@ _LETTERS = {
 }  # fmt: skip
 _UNNAMED = re.compile(r"(axis )?-?\d+")
 _BY_DIMENSIONS = {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}
-_SHARED = ("contrast_limits", "colormap", "gamma", "blending", "opacity")
-_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+LOOKS = ("contrast_limits", "colormap", "gamma", "blending", "opacity")
+PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
 def full_resolution(layer: Image) -> Any:
@@ -88,7 +88,7 @@ class Placement:
 
 def placement_of(layer: Image, axes: str | None = None) -> Placement:
     """Give place and looks of a layer as they are now; axes are its own if absent."""
-    place = {name: getattr(layer, name) for name in _PLACE}
+    place = {name: getattr(layer, name) for name in PLACE}
     place |= {name: place[name].copy() for name in ("scale", "translate")}
     axes = (axes or axes_of(layer)[0]).upper()
     return Placement(layer.name, axes, layer.rgb, place, looks_of(layer))
@@ -103,7 +103,7 @@ def result_arguments(
 
 def looks_of(layer: Image) -> dict[str, Any]:
     """Give how a layer looks, wherever it is."""
-    return {} if layer.rgb else {name: getattr(layer, name) for name in _SHARED}
+    return {} if layer.rgb else {name: getattr(layer, name) for name in LOOKS}
 
 
 def position_in(layer: Image, viewer: napari.Viewer) -> dict[str, int]:

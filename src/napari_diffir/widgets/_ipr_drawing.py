@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from napari_diffir._ipr_dressing import LOOKS, PLACE
 from napari_diffir._ipr_layers import RegionPainter, is_preview_taken
-from napari_diffir._layers import full_resolution
+from napari_diffir._layers import LOOKS, PLACE, full_resolution
 
 if TYPE_CHECKING:
     import napari
