@@ -31,6 +31,16 @@ def open_widget(viewer: Any, model: Path) -> Any:
     return widget
 
 
+def restoring(viewer: Any, qtbot: Any, model: Path) -> Any:
+    """Open the widget and begin to restore a stack that takes a while."""
+    stack = np.random.default_rng(0).integers(0, 999, (200, 256, 256), np.uint16)
+    viewer.add_image(stack, name="long")
+    widget = open_widget(viewer, model)
+    widget.restore_button.click()
+    qtbot.waitUntil(lambda: widget.progress_bar.value() > 0, timeout=60_000)
+    return widget
+
+
 def assert_same_place_and_looks(result: Any, source: Any) -> None:
     for name in _SPATIAL + _LOOKS:
         ours, theirs = getattr(result, name), getattr(source, name)
@@ -63,11 +73,7 @@ def test_sample_is_restored_with_the_pixels_of_the_core_and_the_layers_place(
 def test_cancel_stops_within_a_moment_and_adds_nothing(
     viewer: Any, qtbot: Any, tiny_model: Path
 ) -> None:
-    stack = np.random.default_rng(0).integers(0, 999, (200, 256, 256), np.uint16)
-    viewer.add_image(stack, name="long")
-    widget = open_widget(viewer, tiny_model)
-    widget.restore_button.click()
-    qtbot.waitUntil(lambda: widget.progress_bar.value() > 0, timeout=60_000)
+    widget = restoring(viewer, qtbot, tiny_model)
     pressed = time.monotonic()
     widget.cancel_button.click()
     qtbot.waitUntil(lambda: widget.restore_button.isEnabled(), timeout=20_000)
@@ -195,11 +201,7 @@ def test_the_result_lies_where_its_layer_was(
 def test_a_viewer_closed_meanwhile_is_not_written_to(
     viewer: Any, qtbot: Any, tiny_model: Path
 ) -> None:
-    stack = np.random.default_rng(0).integers(0, 999, (200, 256, 256), np.uint16)
-    viewer.add_image(stack, name="long")
-    widget = open_widget(viewer, tiny_model)
-    widget.restore_button.click()
-    qtbot.waitUntil(lambda: widget.progress_bar.value() > 0, timeout=60_000)
+    widget = restoring(viewer, qtbot, tiny_model)
     worker = widget._worker
     with qtbot.captureExceptions() as raised:
         viewer.close()
