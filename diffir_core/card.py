@@ -24,6 +24,9 @@ class ModelCard(FrozenConfig):
     keeps_local_mean: bool = False
     """Whether results are given the local mean of the raw image, unless asked not to;
     see `diffir_core.engine.local_mean`."""
+    keeps_fine_structure: bool = False
+    """Whether results are given back fine structure of the raw image, unless asked not
+    to; see `diffir_core.engine.fine_structure`."""
     frozen_halo_px: int | None = None
     """Halo with which crops under a frozen state equal the whole; None: unknown."""
     figures: dict[str, float | str] = Field(default_factory=dict)

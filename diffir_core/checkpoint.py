@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from diffir_core._official import State, find_network, infer_config, stage_of
 from diffir_core._unpickling import read_pickled
@@ -160,7 +160,8 @@ def save_model(
     if statistics is not None:
         state |= statistics.state()
     temporary = path.with_name(path.name + ".part")
-    save_file(state, temporary, metadata=metadata)
+    # `save_file` would make a file that nobody else may read.
+    temporary.write_bytes(save(state, metadata=metadata))
     os.replace(temporary, path)
 
 

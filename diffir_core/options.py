@@ -78,6 +78,10 @@ class RestoreOptions(FrozenConfig):
     """Give the result the mean of the raw image over every forty pixels or so, where
     noise hardly matters: backgrounds and brightnesses stay as they were measured. None
     does what the model's card says; models for photographs change brightness freely."""
+    keep_fine_structure: bool | None = None
+    """Give the result back what was taken of structure as fine as the pixels, where the
+    image has much of it and little noise; noisy or smooth images hardly change. For
+    results of the input's size. None does what the model's card says."""
     output_dtype: str | None = None
     """None keeps the input's."""
     channels: tuple[int, ...] | None = None

@@ -54,5 +54,7 @@ class RestoreReport(FrozenConfig):
     keeps_local_mean: bool = False
     """Whether planes were given the local mean of the raw ones, by the options
     or, where they leave it open, by the model's card."""
+    keeps_fine_structure: bool = False
+    """Whether planes were given back fine structure of the raw ones, likewise."""
     versions: dict[str, str]
     options: dict[str, object]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from diffir_core.errors import InputError
@@ -53,7 +53,8 @@ class FrozenState:
         }
         temporary = path.with_name(path.name + ".part")
         tensors = {k: v.cpu().contiguous() for k, v in self.attention.items()}
-        save_file(tensors, temporary, {"diffir": json.dumps(about)})
+        # `save_file` would make a file that nobody else may read.
+        temporary.write_bytes(save(tensors, {"diffir": json.dumps(about)}))
         os.replace(temporary, path)
 
     @classmethod

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from diffir_core.card import ModelCard
 from diffir_core.engine.dense import dense_layers
 from diffir_core.engine.device import (
     Precision,
@@ -79,10 +80,14 @@ class Restorer:
     @property
     def keeps_local_mean(self) -> bool:
         """Whether planes are given back the local mean that was measured."""
-        asked = self.options.keep_local_mean
-        if asked is not None:
-            return asked
-        return self.model.card is not None and self.model.card.keeps_local_mean
+        asked, card = self.options.keep_local_mean, self.model.card or ModelCard()
+        return card.keeps_local_mean if asked is None else asked
+
+    @property
+    def keeps_fine_structure(self) -> bool:
+        """Whether planes are given back fine structure that was taken from them."""
+        asked, card = self.options.keep_fine_structure, self.model.card or ModelCard()
+        return card.keeps_fine_structure if asked is None else asked
 
     def _check(self) -> None:
         options, config, name = self.options, self.config, self.model.name
@@ -95,6 +100,11 @@ class Restorer:
             raise InputError(
                 f"'{name}' was stored without statistics of its IPRs, so that only "
                 f"strength 1 is defined, not {options.strength:g}."
+            )
+        if self.keeps_fine_structure and config.scale != 1:
+            raise InputError(
+                f"'{name}' gives images {config.scale} times as large; fine structure "
+                "is given back at the same size only. Leave keep_fine_structure out."
             )
         if options.ipr is not None:
             check_ipr(options.ipr, self.model)

@@ -50,7 +50,7 @@ restored = output * (high - low) + low
   flicker; napari-diffir uses one mapping for a stack.
 - **Bright spots and hot pixels** beyond the clipping stay clipped or are smoothed;
   napari-diffir takes out single hot pixels and gives bright spots back.
-{local_mean}- The diffusion starts from the noise of seed {seed}; it cannot be chosen.
+{kept}- The diffusion starts from the noise of seed {seed}; it cannot be chosen.
 
 ## Validation
 
@@ -70,6 +70,10 @@ _LOCAL_MEAN = """\
 - **The local mean** of the raw image is kept by napari-diffir with this model, but not
   by the package: backgrounds and dim structures may get darker or brighter.
 """
+_FINE_STRUCTURE = """\
+- **Fine structure** of sharp images with little noise is given back by napari-diffir
+  with this model, but not by the package: it may come out smoother than it was.
+"""
 
 
 def documentation(title: str, card: ModelCard, config: ModelConfig, seed: int) -> str:
@@ -88,7 +92,8 @@ def documentation(title: str, card: ModelCard, config: ModelConfig, seed: int) -
         high=intensity.high_percentile,
         most=MOST,
         size=_enlargement(config.scale),
-        local_mean=_LOCAL_MEAN if card.keeps_local_mean else "",
+        kept=(_LOCAL_MEAN if card.keeps_local_mean else "")
+        + (_FINE_STRUCTURE if card.keeps_fine_structure else ""),
         seed=seed,
         figures=_table(card),
         licence=card.licence or _NOTHING,

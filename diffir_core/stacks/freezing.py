@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from diffir_core.engine.frozen import FrozenState, crop_with_halo
 from diffir_core.engine.halo import probe_halo
-from diffir_core.engine.local_mean import REACH_PX
 from diffir_core.engine.restorer import check_ipr
 from diffir_core.engine.workers import exhaust
 from diffir_core.errors import InputError
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
-from diffir_core.stacks.planes import MappedPlane
+from diffir_core.stacks.planes import MappedPlane, kept_reach_px
 from diffir_core.stacks.preparing import (
     check_dtype,
     fit_mappings,
@@ -102,7 +101,7 @@ def render(
             "(first row, row after the last, first column, column after the last)."
         )
     multiple, scale = model.config.size_multiple, model.config.scale
-    halo = state.halo + (REACH_PX if restorer.keeps_local_mean else 0)
+    halo = state.halo + kept_reach_px(restorer)
     rows, above = crop_with_halo(top, bottom, height, halo, multiple)
     columns, before = crop_with_halo(left, right, width, halo, multiple)
     inside = tuple({"Y": rows, "X": columns}.get(a, slice(None)) for a in layout.axes)

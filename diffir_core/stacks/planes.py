@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.config import ModelConfig
-from diffir_core.engine.local_mean import restore_local_mean
+from diffir_core.engine import fine_structure, local_mean
 from diffir_core.engine.planes import Plane, take_tile
 from diffir_core.engine.restorer import Restorer
 from diffir_core.intensity import IntensityMapping
@@ -26,8 +26,8 @@ _STRIP_ROWS = 256
 class MappedPlane:
     """A plane on its way: its values, the mapping, and room for the result.
 
-    Where the restorer keeps the local mean, the result waits in model units until all
-    of it is there.
+    Where the restorer keeps the local mean or fine structure, the result waits in model
+    units until all of it is there.
     """
 
     def __init__(
@@ -40,7 +40,10 @@ class MappedPlane:
         config = restorer.config
         values = without_hot_pixels(values, mapping)
         self._values, self._mapping, self._config = values, mapping, config
-        self._dtype, self._waits = dtype, restorer.keeps_local_mean
+        self._dtype = dtype
+        self._keeps_mean = restorer.keeps_local_mean
+        self._keeps_structure = restorer.keeps_fine_structure
+        self._waits = self._keeps_mean or self._keeps_structure
         self._are_extreme = are_extreme(values, mapping)
         height, width = (size * config.scale for size in values.shape[1:])
         shape = (config.out_channels, height, width)
@@ -73,13 +76,19 @@ class MappedPlane:
     def restored(self) -> NDArray[Any]:
         """Give the result (channels, Y, X), once everything was written."""
         if self._waits:
-            restore_local_mean(self._raw, self._result, self._config.scale)
+            self._keep()
             in_units = np.empty(self._result.shape, self._dtype)
             for first in range(0, in_units.shape[1], _STRIP_ROWS):
                 rows = slice(first, first + _STRIP_ROWS)
                 in_units[:, rows] = self._in_units(self._result[:, rows], rows)
             self._result, self._waits = in_units, False
         return self._result
+
+    def _keep(self) -> None:
+        if self._keeps_mean:
+            local_mean.restore_local_mean(self._raw, self._result, self._config.scale)
+        if self._keeps_structure:
+            fine_structure.give_back_fine_structure(self._raw, self._result)
 
     def _raw(self, rows: slice) -> NDArray[np.float32]:
         return seen(self._values[:, rows], self._mapping)
@@ -103,6 +112,12 @@ class MappedPlane:
             None if end is None else end // scale for end in (span.start, span.stop)
         )
         return slice(*ends)
+
+
+def kept_reach_px(restorer: Restorer) -> int:
+    """Give how far a pixel has an influence through what planes are given back."""
+    reach = local_mean.REACH_PX if restorer.keeps_local_mean else 0
+    return reach + (fine_structure.REACH_PX if restorer.keeps_fine_structure else 0)
 
 
 def readable_plane(

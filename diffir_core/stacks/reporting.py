@@ -95,5 +95,6 @@ def report_of(
         ipr_mean_norm=mean_norm(iprs),
         versions=versions(),
         keeps_local_mean=restorer.keeps_local_mean,
+        keeps_fine_structure=restorer.keeps_fine_structure,
         options=restorer.options.model_dump(mode="json"),
     )

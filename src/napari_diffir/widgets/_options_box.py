@@ -35,10 +35,7 @@ class OptionsBox(QGroupBox):
         self.scope_box.addItem("each plane", "plane")
         self.scope_box.addItem("each time point", "time")
         self.scope_box.addItem("the whole stack", "stack")
-        self.mean_box = QComboBox()
-        self.mean_box.addItem("as the model's card says", None)
-        self.mean_box.addItem("kept as measured", True)
-        self.mean_box.addItem("as the model gives it", False)
+        self.mean_box, self.structure_box = _kept_box(), _kept_box()
         self.low_box, self.high_box = _percentile_box(1.0), _percentile_box(99.8)
         self.memory_edit.setPlaceholderText("what is free")
         self.device_box.setToolTip("'auto' takes a CUDA device when there is one.")
@@ -54,6 +51,10 @@ class OptionsBox(QGroupBox):
             "Averaged over some forty pixels, where noise hardly matters, the result "
             "may be given the brightness of the raw image."
         )
+        self.structure_box.setToolTip(
+            "Where an image is sharp and hardly noisy, the result may be given back "
+            "structure as fine as its pixels that the model took for noise."
+        )
         self.seed_box.setToolTip("Of the random start; the same seed, the same result.")
         for box, end in ((self.low_box, "dark"), (self.high_box, "bright")):
             box.setToolTip(f"What counts as {end}, in percent of the pixels.")
@@ -64,6 +65,7 @@ class OptionsBox(QGroupBox):
         form.addRow("Memory", self.memory_edit)
         form.addRow("Prior (IPR) from", self.scope_box)
         form.addRow("Local mean", self.mean_box)
+        form.addRow("Fine structure", self.structure_box)
         form.addRow("Seed", self.seed_box)
         form.addRow("Dark percentile", self.low_box)
         form.addRow("Bright percentile", self.high_box)
@@ -83,6 +85,7 @@ class OptionsBox(QGroupBox):
             memory=memory,
             ipr_scope=self.scope_box.currentData(),
             keep_local_mean=self.mean_box.currentData(),
+            keep_fine_structure=self.structure_box.currentData(),
             intensity=intensity,
         )
 
@@ -112,7 +115,11 @@ class OptionsBox(QGroupBox):
         self.device_box.setCurrentText(options.device)
         self.memory_edit.setText(options.memory or "")
         self._show_scope(options.ipr_scope)
-        self.mean_box.setCurrentIndex(self.mean_box.findData(options.keep_local_mean))
+        for box, keeps in (
+            (self.mean_box, options.keep_local_mean),
+            (self.structure_box, options.keep_fine_structure),
+        ):
+            box.setCurrentIndex(box.findData(keeps))
         self.low_box.setValue(options.intensity.low_percentile)
         self.high_box.setValue(options.intensity.high_percentile)
 
@@ -120,6 +127,14 @@ class OptionsBox(QGroupBox):
         if self.scope_box.findData(scope) < 0:
             self.scope_box.addItem(f"a {scope}", scope)
         self.scope_box.setCurrentIndex(self.scope_box.findData(scope))
+
+
+def _kept_box() -> QComboBox:
+    box = QComboBox()
+    box.addItem("as the model's card says", None)
+    box.addItem("kept as measured", True)
+    box.addItem("as the model gives it", False)
+    return box
 
 
 def _percentile_box(value: float) -> QDoubleSpinBox:
