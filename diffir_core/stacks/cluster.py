@@ -152,25 +152,24 @@ def local_crew(workers: int) -> Iterator[ClusterCrew]:
     distributed = _distributed()
     from diffir_core.stacks._cluster_local import local_cluster
 
-    with (
-        _same_environment(),
-        local_cluster(workers) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        client.wait_for_workers(workers)
-        yield ClusterCrew(client, workers)
-
-
-@contextmanager
-def _same_environment() -> Iterator[None]:
-    """Undo what distributed sets in this process for the workers it starts."""
     before = dict(os.environ)
     try:
-        yield
+        with local_cluster(workers) as cluster, distributed.Client(cluster) as client:
+            client.wait_for_workers(workers)
+            _undo_changes(before)
+            yield ClusterCrew(client, workers)
     finally:
-        for name in set(os.environ) - set(before):
-            del os.environ[name]
-        os.environ.update(before)
+        _undo_changes(before)
+
+
+def _undo_changes(environment: dict[str, str]) -> None:
+    """Undo what distributed sets in this process for the workers it starts.
+
+    Other processes that are started from here would have one thread, too.
+    """
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    os.environ.update(environment)
 
 
 def _distributed() -> Any:

@@ -26,6 +26,7 @@ from diffir_core.stacks.unfinished import Unfinished
 
 pytest.importorskip("distributed")
 PLANES = 8
+ENVIRONMENT = dict(os.environ)
 DRIVER = """
 from diffir_core.stacks import work
 work._BATCH_PIXELS = 1
@@ -44,10 +45,14 @@ def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
 def crew() -> Iterator[cluster.ClusterCrew]:
     before = dict(os.environ)
     with cluster.local_crew(2) as crew:
+        assert changed_since(before) <= {"PYTEST_CURRENT_TEST"}
         yield crew
-    pytest_own = {"PYTEST_CURRENT_TEST"}
-    changed = set(os.environ.items()) ^ set(before.items())
-    assert {name for name, _ in changed} <= pytest_own
+    assert changed_since(before) <= {"PYTEST_CURRENT_TEST"}
+
+
+def changed_since(before: dict[str, str]) -> set[str]:
+    """Name the variables; a process started now would have fewer threads by some."""
+    return {name for name, _ in set(os.environ.items()) ^ set(before.items())}
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +159,9 @@ def test_a_killed_driver_is_resumed_by_a_crew(
     arguments += ["--options", str(settings)]
     arguments += ["--scheduler", crew.client.scheduler.address]
     place = Unfinished(result)
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER, *arguments])
+    command = [sys.executable, "-c", DRIVER, *arguments]
+    # Not with the one thread of the worker that distributed has begun anew.
+    driver = subprocess.Popen(command, env=ENVIRONMENT)
     try:
         deadline = time.monotonic() + 300
         while not place.journal.exists() or b'"unit"' not in place.journal.read_bytes():
