@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 # Threads that wait must not spin: others may need the core.
 export OMP_WAIT_POLICY := PASSIVE
 XVFB := xvfb-run -a -s "-screen 0 1400x900x24 +extension GLX"
+# Two files at a time: much of a test is waiting for processes and for Qt.
+TWO := -n 2 --dist loadfile
 
 .PHONY: help demo test test-slow test-gpu test-pyqt6 lint types docs screenshot clean
 
@@ -23,7 +25,7 @@ demo: $(VENV)/core
 	$(BIN)/diffir demo
 
 test: $(VENV)/test
-	$(XVFB) $(BIN)/python -m pytest -m "not slow and not gpu"
+	$(XVFB) $(BIN)/python -m pytest $(TWO) -m "not slow and not gpu"
 
 test-slow: $(VENV)/test
 	$(XVFB) $(BIN)/python -m pytest -m slow
@@ -36,7 +38,7 @@ $(VENV)/pyqt6: $(VENV)/test
 
 # The viewer's tests once more, with the other Qt binding.
 test-pyqt6: $(VENV)/pyqt6
-	QT_API=pyqt6 $(XVFB) $(VENV)-pyqt6/bin/python -m pytest -o qt_api=pyqt6 \
+	QT_API=pyqt6 $(XVFB) $(VENV)-pyqt6/bin/python -m pytest $(TWO) -o qt_api=pyqt6 \
 		-m "not slow and not gpu" tests/napari
 
 lint: $(VENV)/test

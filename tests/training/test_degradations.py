@@ -7,6 +7,7 @@ import pytest
 from diffir_training.degradations import (
     Camera,
     CameraNoise,
+    ReadLimited,
     draw_camera,
     whole_image_mapping,
 )
@@ -88,6 +89,23 @@ def test_scans_come_as_often_as_asked() -> None:
     drawn = [draw_camera(ranges, generator).scan_correlation for _ in range(1000)]
     assert np.mean([value > 0 for value in drawn]) == pytest.approx(0.3, abs=0.05)
     assert all(value == 0 or 0.05 <= value <= 0.15 for value in drawn)
+
+
+def test_cameras_limited_by_their_reading_come_as_often_as_asked() -> None:
+    generator = np.random.default_rng(5)
+    limited = ReadLimited(fraction=0.3, over_shot=(2.0, 4.0), correlated_fraction=0.5)
+    ranges = CameraNoise(read_limited=limited, read_noise=(0.0, 0.0))
+    drawn = [draw_camera(ranges, generator) for _ in range(1000)]
+    chosen = [cam for cam in drawn if cam.read_noise]
+    assert 250 < len(chosen) < 350
+    shot = [np.sqrt(cam.photons * (1 + cam.background)) for cam in chosen]
+    over = np.array([cam.read_noise for cam in chosen]) / shot
+    assert 2.0 <= over.min() < 2.1
+    assert 3.9 < over.max() <= 4.0
+    blurs = [cam.correlation_pixels for cam in chosen if cam.correlation_pixels]
+    assert 0.4 * len(chosen) < len(blurs) < 0.6 * len(chosen)
+    assert 0.4 <= min(blurs)
+    assert max(blurs) <= 1.3
 
 
 def test_counts_are_integers_within_the_bits_and_hot_pixels_stand_out() -> None:

@@ -18,6 +18,7 @@ from diffir_training.degradations.bleaching import Bleaching, bleaching_factors
 from diffir_training.degradations.camera import (
     Camera,
     CameraNoise,
+    ReadLimited,
     draw_camera,
     whole_image_mapping,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "Inpainting",
     "JpegCompression",
     "MeasuredPsfBlur",
+    "ReadLimited",
     "RealEsrgan",
     "ScmosNoise",
     "SensorDefects",

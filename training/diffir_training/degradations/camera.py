@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import ndimage
 
+from diffir_core._base import FrozenConfig
 from diffir_core.intensity import IntensityMapping
 from diffir_training.degradations.base import (
     CorrelationRange,
@@ -21,6 +22,24 @@ from diffir_training.degradations.base import (
     log_uniform,
 )
 from diffir_training.degradations.clipping import mean_of_clipped
+
+
+class ReadLimited(FrozenConfig):
+    """Cameras whose read noise outweighs shot noise, as of some widefield microscopes.
+
+    Their noise is nearly Gaussian and, where pixels were interpolated or binned by the
+    camera, correlated over about two of them.
+    """
+
+    fraction: float = Field(0.2, ge=0, le=1)
+    """How often a patch is seen by one."""
+    over_shot: PositiveRange = (1.0, 6.0)
+    """Deviation of the read noise over that of the shot noise at clean = 1; drawn
+    uniformly on a logarithmic scale."""
+    correlated_fraction: float = Field(0.7, ge=0, le=1)
+    """How often it is correlated."""
+    correlation_pixels: PositiveRange = (0.4, 1.3)
+    """The blur that correlates it."""
 
 
 class CameraNoise(DegradationBase):
@@ -46,6 +65,8 @@ class CameraNoise(DegradationBase):
     than the scan of a confocal microscope."""
     scan_correlation: CorrelationRange = (0.0, 0.15)
     """That correlation, of a pixel's noise with the next one's; at most 0.7."""
+    read_limited: ReadLimited | None = None
+    """Cameras of another kind, some of the time."""
     hot_pixel_fraction: float = Field(0.15, ge=0, le=1)
     """How often a patch has a few hot pixels."""
     bits: tuple[Literal[8, 12, 16], ...] = (8, 8, 12, 16)
@@ -153,7 +174,7 @@ def draw_camera(ranges: CameraNoise, generator: np.random.Generator) -> Camera:
     correlated = generator.random() < ranges.correlated_fraction
     hot = generator.random() < ranges.hot_pixel_fraction
     scanned = ranges.scan_fraction > 0 and generator.random() < ranges.scan_fraction
-    return Camera(
+    camera = Camera(
         photons=photons,
         background=background,
         read_noise=generator.uniform(*ranges.read_noise) * generator.random(),
@@ -163,6 +184,24 @@ def draw_camera(ranges: CameraNoise, generator: np.random.Generator) -> Camera:
         offset=generator.uniform(*ranges.black_level) * full_scale,
         full_scale=full_scale,
         scan_correlation=generator.uniform(*ranges.scan_correlation) if scanned else 0,
+    )
+    limited = ranges.read_limited
+    if limited is None or generator.random() >= limited.fraction:
+        return camera
+    return _limited_by_reading(camera, limited, generator)
+
+
+def _limited_by_reading(
+    camera: Camera, ranges: ReadLimited, generator: np.random.Generator
+) -> Camera:
+    shot_noise = np.sqrt(camera.photons * (1 + camera.background))
+    correlated = generator.random() < ranges.correlated_fraction
+    blur = generator.uniform(*ranges.correlation_pixels)
+    return replace(
+        camera,
+        read_noise=float(shot_noise * log_uniform(ranges.over_shot, generator)),
+        correlation_pixels=blur if correlated else 0.0,
+        scan_correlation=0.0,
     )
 
 
