@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 from diffir_training.degradations import Camera
 from numpy.typing import NDArray
+from side_by_side import Grey, above, beside, enlarged, grey
 from skimage.io import imsave
 
 import diffir_core as diffir
@@ -21,7 +22,7 @@ from diffir_core import metrics
 from diffir_core.samples import sample_path
 
 _PHOTONS = (30.0, 5.0, 1.0)
-_GAIN, _OFFSET, _SCALE, _GAP = 100.0, 200.0, 3, 6
+_GAIN, _OFFSET, _SCALE = 100.0, 200.0, 3
 _FULL_SCALE = 65535
 
 
@@ -31,14 +32,10 @@ def main(path: str) -> None:
     clean = (reference - reference.min()) / (reference.max() - reference.min())
     model = diffir.load_model("fluo-denoise")
     rows = [row(clean, photons, model) for photons in _PHOTONS]
-    picture = np.vstack([part for one in rows for part in (one, _gap(one, 0))][:-1])
-    big = picture.repeat(_SCALE, 0).repeat(_SCALE, 1)
-    imsave(path, big, check_contrast=False)
+    imsave(path, enlarged(above(rows), _SCALE), check_contrast=False)
 
 
-def row(
-    clean: NDArray[np.float32], photons: float, model: diffir.Model
-) -> NDArray[np.uint8]:
+def row(clean: NDArray[np.float32], photons: float, model: diffir.Model) -> Grey:
     """Give noisy, restored, unsure and true, side by side, in grey values."""
     camera = Camera(
         photons=photons,
@@ -62,17 +59,9 @@ def row(
         f"restored {metrics.psnr(restored, truth, peak):.1f} dB, rms error "
         f"{error / peak:.1%} of the range, mean deviation {deviation.mean() / peak:.1%}"
     )
-    images = (noisy, restored, truth)
-    grey = [np.clip((image - low) / (high - low), 0, 1) for image in images]
-    grey.insert(2, np.clip(deviation / (0.15 * (high - low)), 0, 1))
-    parts = [(one * 255).astype(np.uint8) for one in grey]
-    return np.hstack([p for one in parts for p in (one, _gap(one, 1))][:-1])
-
-
-def _gap(image: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
-    shape = list(image.shape)
-    shape[axis] = _GAP // _SCALE
-    return np.full(shape, 255, np.uint8)
+    images = [grey(image, low, high) for image in (noisy, restored, truth)]
+    images.insert(2, grey(deviation, 0, 0.15 * (high - low)))
+    return beside(images)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diffir_core.stacks.metadata import StackMetadata, axis_unit
+from diffir_core.stacks.metadata import StackMetadata, axis_unit, known_names, number
 
 _UNIT_KEYS = {"X": "unit", "Y": "yunit", "Z": "zunit"}
 
@@ -72,11 +71,7 @@ def _positions(
 
 def _number(described: Mapping[str, Any], key: str) -> float:
     """Give a number; 0 for what is missing or none."""
-    try:
-        value = float(described.get(key, 0.0))
-    except (TypeError, ValueError):
-        return 0.0
-    return value if isfinite(value) else 0.0
+    return number(described.get(key)) or 0.0
 
 
 def _channel_count(described: Mapping[str, Any]) -> int:
@@ -84,14 +79,19 @@ def _channel_count(described: Mapping[str, Any]) -> int:
 
 
 def _names(described: Mapping[str, Any]) -> tuple[str, ...]:
-    labels = described.get("Labels")
-    return tuple(labels) if labels and len(labels) == _channel_count(described) else ()
+    labels = described.get("Labels") or []
+    labels = [labels] if isinstance(labels, str) else labels
+    if len(labels) != _channel_count(described):  # Those of planes.
+        return ()
+    return known_names(labels)
 
 
 def _colors(described: Mapping[str, Any]) -> tuple[str, ...]:
     """Give the brightest colour of ImageJ's tables, (3, 256) each."""
     tables = described.get("LUTs")
-    if not isinstance(tables, list) or len(tables) != _channel_count(described):
+    # tifffile gives the table of a single channel as it is.
+    tables = tables if isinstance(tables, list) else [tables]
+    if tables[0] is None or len(tables) != _channel_count(described):
         return ()
     return tuple(_brightest(np.asarray(table)) for table in tables)
 

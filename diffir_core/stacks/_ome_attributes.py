@@ -57,11 +57,14 @@ def channels(
     metadata: StackMetadata,
     dtype: np.dtype[Any],
     mappings: Sequence[MappingReport] = (),
+    *,
+    chosen: bool = False,
 ) -> dict[str, Any]:
     """Describe names, colours and display ranges of channels.
 
     What was background and highlight to the model is black and bright on the screen.
-    The samples of RGB pixels become channels of their colours.
+    The samples of RGB pixels become channels of their colours. Where channels were
+    `chosen`, the others were copied and have no mapping.
     """
     if "S" in metadata.axes and count in (3, 4):
         metadata = _of_samples(metadata, count)
@@ -71,7 +74,7 @@ def channels(
             # Opacity, added up with the colours, would hide them.
             "active": number != 3 or metadata.channel_names != _SAMPLES,
             "color": _color(number, metadata),
-            "window": _window(dtype, _of_channel(mappings, number)),
+            "window": _window(dtype, _of_channel(mappings, number, chosen)),
         }
         if number < len(metadata.channel_names):
             entry["label"] = metadata.channel_names[number]
@@ -79,8 +82,10 @@ def channels(
     return {"channels": described}
 
 
-def _of_channel(mappings: Sequence[MappingReport], number: int) -> MappingReport | None:
-    if len(mappings) == 1:
+def _of_channel(
+    mappings: Sequence[MappingReport], number: int, chosen: bool
+) -> MappingReport | None:
+    if len(mappings) == 1 and not chosen:  # All channels together have one.
         return mappings[0]
     return next((m for m in mappings if m.channel == number), None)
 

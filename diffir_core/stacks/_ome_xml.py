@@ -5,54 +5,87 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-from diffir_core.stacks.metadata import StackMetadata, axis_unit, unit_name
+from diffir_core.errors import InputError
+from diffir_core.stacks._unit_table import metres
+from diffir_core.stacks.metadata import (
+    StackMetadata,
+    axis_unit,
+    known_colors,
+    known_names,
+    known_sizes,
+    number,
+    unit_name,
+)
+
+_SIZES = {
+    "X": ("PhysicalSizeX", "µm"),
+    "Y": ("PhysicalSizeY", "µm"),
+    "Z": ("PhysicalSizeZ", "µm"),
+    "T": ("TimeIncrement", "s"),
+}
 
 
 def ome_metadata(xml: str, axes: str, name: str) -> StackMetadata:
     """Give the metadata of the first image that OME-XML describes."""
-    root = ElementTree.fromstring(xml)
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise InputError(
+            f"The OME-XML of {name} is not well-formed ({error}); save the image anew "
+            "by the program it is from, or by Fiji."
+        ) from error
     namespace = root.tag.partition("}")[0] + "}"
     image = root.find(f"{namespace}Image")
     pixels = image.find(f"{namespace}Pixels") if image is not None else None
     if image is None or pixels is None:
         return StackMetadata(axes, name=name)
-    sizes, units = {}, {}
-    for axis, key, default in (
-        ("X", "PhysicalSizeX", "µm"),
-        ("Y", "PhysicalSizeY", "µm"),
-        ("Z", "PhysicalSizeZ", "µm"),
-        ("T", "TimeIncrement", "s"),
-    ):
-        if axis in axes and key in pixels.attrib:
-            sizes[axis] = float(pixels.attrib[key])
-            unit = axis_unit(axis, pixels.attrib.get(f"{key}Unit", default))
-            if unit:
-                units[axis] = unit
-    channels = pixels.findall(f"{namespace}Channel") if "C" in axes else []
-    names = tuple(c.attrib.get("Name", "") for c in channels)
-    colors = tuple(_rgb(c.attrib["Color"]) for c in channels if "Color" in c.attrib)
+    sizes, units = _sizes(pixels, axes)
+    channels = pixels.findall(f"{namespace}Channel")
+    if "C" not in axes and ("S" in axes or len(channels) != 1):
+        channels = []
     return StackMetadata(
         axes,
         sizes,
         units,
-        names if all(names) else (),
+        known_names([c.attrib.get("Name", "") for c in channels]),
         image.attrib.get("Name", name),
         _stage_position(pixels.find(f"{namespace}Plane"), axes, units),
-        colors if len(colors) == len(channels) else (),
+        known_colors([_rgb(c.attrib.get("Color", "")) for c in channels]),
     )
 
 
+def _sizes(pixels: Any, axes: str) -> tuple[dict[str, float], dict[str, str]]:
+    """Give sizes and units by axis."""
+    found = {a: pixels.attrib.get(key) for a, (key, _) in _SIZES.items() if a in axes}
+    sizes, units = known_sizes(found), {}
+    for axis in sizes:
+        key, default = _SIZES[axis]
+        unit = axis_unit(axis, pixels.attrib.get(f"{key}Unit", default))
+        if unit:
+            units[axis] = unit
+    return sizes, units
+
+
 def _stage_position(plane: Any, axes: str, units: dict[str, str]) -> dict[str, float]:
-    """Give where the first plane is, as far as its units are those of the pixels."""
+    """Give where the first plane is, in the units of the pixels, as far as known."""
     found = {}
     for axis in "ZYX":
-        value = plane.attrib.get(f"Position{axis}") if plane is not None else None
-        unit = unit_name(plane.attrib.get(f"Position{axis}Unit", "")) if value else None
-        if value and axis in axes and unit and unit == units.get(axis):
-            found[axis] = float(value)
+        if plane is None or axis not in axes or axis not in units:
+            continue
+        value = number(plane.attrib.get(f"Position{axis}"))
+        unit = unit_name(plane.attrib.get(f"Position{axis}Unit", ""))
+        if value is None or unit is None:
+            continue
+        if unit == units[axis]:
+            found[axis] = value
+        elif (length := metres(unit)) and (own := metres(units[axis])):
+            found[axis] = value * length / own
     return found
 
 
 def _rgb(color: str) -> str:
-    """Give RRGGBB of OME's signed RGBA number."""
-    return f"{(int(color) >> 8) & 0xFFFFFF:06X}"
+    """Give RRGGBB of OME's signed RGBA number; nothing for what is none."""
+    try:
+        return f"{(int(color) >> 8) & 0xFFFFFF:06X}"
+    except ValueError:
+        return ""

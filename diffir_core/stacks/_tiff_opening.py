@@ -42,6 +42,8 @@ def _missing(file: tifffile.TiffFile, size_bytes: int) -> str:
     count = _promised_planes(file)
     if count > 1 and not _has_planes(file, count, size_bytes):
         return f"not all of its {count} planes are there"
+    if file.is_ome and file.series and (lost := _lost_planes(file.series[0])):
+        return f"{lost} of {len(file.series[0])} planes are in no file that is there"
     last = file.pages[-1]
     if (
         not file.series
@@ -69,6 +71,11 @@ def _promised_planes(file: tifffile.TiffFile) -> int:
     if file.is_shaped and file.series:
         return prod(file.series[0].shape) // prod(page.shape)
     return 0
+
+
+def _lost_planes(series: tifffile.TiffPageSeries) -> int:
+    """Count planes that the XML names, and neither this file nor its siblings have."""
+    return sum(page is None for page in series) if series.dataoffset is None else 0
 
 
 def _has_planes(file: tifffile.TiffFile, count: int, size_bytes: int) -> bool:

@@ -17,7 +17,7 @@ from diffir_core.stacks._tiff_layout import TiffLayout
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.durability import sync_file
 from diffir_core.stacks.ledger import Ledger, iprs
-from diffir_core.stacks.metadata import ImageSpec, StackMetadata, axis_symbol
+from diffir_core.stacks.metadata import ImageSpec, StackMetadata, axis_symbol, legible
 from diffir_core.stacks.units import checksum
 
 IPRS_TAG = 65256
@@ -142,22 +142,33 @@ def _write_all(file: io.RawIOBase, values: NDArray[Any]) -> None:
 def _ome(layout: TiffLayout, spec: ImageSpec, made: dict[str, Any]) -> dict[str, Any]:
     """Describe the image in the words of tifffile."""
     metadata, axes = spec.metadata, layout.axes
+    # Non-ASCII is escaped, and so are control characters.
     text = json.dumps({"diffir": made, "diffir_job": spec.job})
-    described: dict[str, Any] = {"axes": axes, "Name": metadata.name}
+    described: dict[str, Any] = {"axes": axes, "Name": legible(metadata.name)}
     described["Description"] = text
     described |= _sizes(metadata)
-    channel: dict[str, Any] = {}
-    if metadata.channel_names:
-        channel["Name"] = list(metadata.channel_names)
-    if metadata.channel_colors:
-        channel["Color"] = [_signed(color) for color in metadata.channel_colors]
-    if channel and "C" in axes:
+    if channel := _channels(spec):
         described["Channel"] = channel
     if position := _position(spec):
         # OME has a position for each plane; all of an image have the same.
         described["Plane"] = {
             key: [value] * layout.page_count for key, value in position.items()
         }
+    return described
+
+
+def _channels(spec: ImageSpec) -> dict[str, Any]:
+    """Describe as many channels as there are, if anything is known of them."""
+    metadata = spec.metadata
+    if "S" in metadata.axes:
+        return {}
+    count = dict(zip(metadata.axes, spec.shape, strict=True)).get("C", 1)
+    described: dict[str, Any] = {}
+    if names := metadata.channel_names[:count]:
+        described["Name"] = [*names, *[""] * (count - len(names))]
+    if colors := metadata.channel_colors[:count]:
+        whole = [*colors, *["FFFFFF"] * (count - len(colors))]
+        described["Color"] = [_signed(color) for color in whole]
     return described
 
 

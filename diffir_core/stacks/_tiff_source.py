@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from diffir_core.stacks._imagej_metadata import imagej_metadata
 from diffir_core.stacks._ome_xml import ome_metadata
 from diffir_core.stacks._tiff_opening import open_whole
 from diffir_core.stacks.axes import PlaneIndex, check_axes
-from diffir_core.stacks.metadata import StackMetadata
+from diffir_core.stacks.metadata import StackMetadata, known_sizes
 
 _UNKNOWN_AXES = "QI"
+_DAMAGES = (ValueError, OSError, RuntimeError, zlib.error)
+"""What reading damaged pixels raises."""
 
 
 class TiffSource:
@@ -33,7 +36,7 @@ class TiffSource:
             axes = axes or _known_axes(self._series.axes, path.name)
             self.layout = check_axes(axes, self.shape)
             self.metadata = _metadata(self._file, self.layout.axes, path.name)
-        except InputError:
+        except BaseException:
             self.close()
             raise
 
@@ -41,7 +44,7 @@ class TiffSource:
         """Read one plane as (channels, Y, X)."""
         try:
             return plane.take(self.levels[0])
-        except (ValueError, OSError, tifffile.TiffFileError) as error:
+        except (*_DAMAGES, tifffile.TiffFileError) as error:
             raise InputError(
                 f"Cannot read the plane at {dict(plane.position)}: {error}; the file "
                 "may be truncated or use a compression that needs 'imagecodecs'."
@@ -50,6 +53,15 @@ class TiffSource:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that the planes are in: an OME-TIFF may be one of a set."""
+        series = self._series
+        if not self._file.is_ome or series.dataoffset is not None:
+            return ()
+        handles = {page.parent.filehandle.path for page in series if page is not None}
+        return tuple(Path(path) for path in sorted(handles))
 
     @property
     def levels(self) -> tuple[Any, ...]:
@@ -76,11 +88,21 @@ def _check_one_image(file: tifffile.TiffFile, name: str) -> None:
 
 def _known_axes(axes: str, name: str) -> str:
     if any(axis in _UNKNOWN_AXES for axis in axes):
-        hint = axes.replace("Q", "Z").replace("I", "Z")
+        hint = _guessed(axes)
         raise InputError(
             f"{name} does not say what its axes '{axes}' are; pass them as "
             f"axes, such as {hint} (--axes {hint} on the command line)."
         )
+    return axes
+
+
+def _guessed(axes: str) -> str:
+    """Give axes that might be meant: Z, then T, then C for those that have no name."""
+    unused = [axis for axis in "ZTCABDE" if axis not in axes]
+    for axis in reversed(axes):
+        if axis in _UNKNOWN_AXES:
+            head, _, tail = axes.rpartition(axis)
+            axes = f"{head}{unused.pop(0)}{tail}"
     return axes
 
 
@@ -101,10 +123,11 @@ def _resolution(file: tifffile.TiffFile) -> dict[str, float]:
     sizes = {}
     for axis, tag in (("Y", "YResolution"), ("X", "XResolution")):
         if tag in tags:
-            numerator, denominator = tags[tag].value
-            if numerator and denominator:
+            # By rights a fraction; some programs write a number.
+            numerator, denominator, *_ = *np.atleast_1d(tags[tag].value), 1
+            if numerator:
                 sizes[axis] = denominator / numerator
-    return sizes
+    return known_sizes(sizes)
 
 
 def _is_metric(file: tifffile.TiffFile) -> bool:

@@ -17,6 +17,11 @@ LENGTHS = {f"{prefix}meter": f"{sign}m" for prefix, sign in _PREFIXES.items()} |
 
 Its line, a twelfth of an inch, is left out: nothing else knows it.
 """
+_POWERS = (*range(24, 2, -3), 2, 1, 0, -1, -2, *range(-3, -25, -3))
+_METRES = {
+    f"{prefix}meter": float(f"1e{power}")
+    for prefix, power in zip(_PREFIXES, _POWERS, strict=True)
+}
 TIMES = {f"{prefix}second": f"{sign}s" for prefix, sign in _PREFIXES.items()} | {
     "minute": "min", "hour": "h", "day": "d",
 }  # fmt: skip
@@ -27,3 +32,8 @@ SPELLINGS = {
     "usec": "microsecond", "mins": "minute", "hr": "hour",
 }  # fmt: skip
 """Full names by what people and programs write for them."""
+
+
+def metres(name: str) -> float | None:
+    """Give how many metres a unit of length is; None for what has no prefix."""
+    return _METRES.get(name)

@@ -109,6 +109,7 @@ class ZarrSink:
             self._spec.metadata,
             self._spec.dtype,
             report.mappings,
+            chosen=report.options.get("channels") is not None,
         )
         made = {"diffir": report.model_dump(mode="json"), "diffir_job": self._spec.job}
         group.attrs.update({"ome": described, **made})

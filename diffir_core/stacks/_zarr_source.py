@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,13 @@ from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
 from diffir_core.stacks.axes import PlaneIndex, check_axes
-from diffir_core.stacks.metadata import StackMetadata, unit_name
+from diffir_core.stacks.metadata import (
+    StackMetadata,
+    known_colors,
+    known_names,
+    known_sizes,
+    unit_name,
+)
 
 
 class ZarrSource:
@@ -25,7 +33,7 @@ class ZarrSource:
             metadata = None
         else:
             image = ome["multiscales"][0]
-            self.levels = tuple(node[each["path"]] for each in image["datasets"])
+            self.levels = _levels(node, image, path)
             metadata = _metadata(ome, image, _checked(level, self.levels, path), path)
         self._array = self.levels[_checked(level, self.levels, path)]
         self.shape: tuple[int, ...] = tuple(self._array.shape)
@@ -45,7 +53,7 @@ class ZarrSource:
         """Read one plane as (channels, Y, X), in native byte order."""
         try:
             values = plane.take(self._array)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, zlib.error) as error:
             raise InputError(
                 f"Cannot read the plane at {dict(plane.position)}: {error}; a chunk "
                 "may be damaged."
@@ -89,6 +97,18 @@ def _image(node: Any, path: Path) -> tuple[Any, dict[str, Any]]:
     )
 
 
+def _levels(node: Any, image: Mapping[str, Any], path: Path) -> tuple[Any, ...]:
+    """Give the levels that are there, down to the first that is not."""
+    found = []
+    for each in image["datasets"]:
+        if each["path"] not in node:
+            break
+        found.append(node[each["path"]])
+    if not found:
+        raise InputError(f"{path.name} lacks its pixels; copy it again.")
+    return tuple(found)
+
+
 def _checked(level: int, levels: Sequence[Any], path: Path) -> int:
     if not 0 <= level < len(levels):
         raise InputError(
@@ -112,20 +132,20 @@ def _metadata(
     }
     scale, shift = _placement(image, level, len(axes))
     channels = ome.get("omero", {}).get("channels", [])
-    names = tuple(str(channel.get("label") or "") for channel in channels)
-    colors = tuple(str(channel.get("color") or "").upper() for channel in channels)
     return StackMetadata(
         axes="".join(axes),
-        pixel_size={
-            axis: value
-            for axis, value in zip(axes, scale, strict=True)
-            if axis != "C" and (value != 1.0 or axis in units)
-        },
+        pixel_size=known_sizes(
+            {
+                axis: value
+                for axis, value in zip(axes, scale, strict=True)
+                if axis != "C" and (value != 1.0 or axis in units)
+            }
+        ),
         units=units,
-        channel_names=names if all(names) else (),
+        channel_names=known_names([str(c.get("label") or "") for c in channels]),
         name=image.get("name") or path.name,
-        translate={a: v for a, v in zip(axes, shift, strict=True) if v},
-        channel_colors=colors if all(len(color) == 6 for color in colors) else (),
+        translate={a: v for a, v in zip(axes, shift, strict=True) if v and isfinite(v)},
+        channel_colors=known_colors([str(c.get("color") or "") for c in channels]),
     )
 
 

@@ -15,6 +15,7 @@ from diffir_core.stacks.crew import Crew
 from diffir_core.stacks.folders import result_name, stacks_of
 from diffir_core.stacks.progress import RestoreProgress
 from diffir_core.stacks.restoring import restore_file
+from diffir_core.stacks.source import files_of, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ def restore_folder(
     """Restore every TIFF and Zarr of a folder into an OME-Zarr of its name.
 
     What goes wrong with one is said in its item, and the others go on. Resuming skips
-    what is finished and completes what is not.
+    what is finished and completes what is not. An OME-TIFF of several files is one
+    stack, with the name of its first file.
     """
     target, sources = Path(destination), stacks_of(Path(folder))
     if target.resolve() == Path(folder).resolve():
@@ -50,7 +52,11 @@ def restore_folder(
             f"{target} is the input, too; choose another folder for the results."
         )
     target.mkdir(exist_ok=True)
+    done: set[Path] = set()
     for source in sources:
+        if source.resolve() in done:
+            continue
+        done |= _with_siblings(source)
         result, report, failure = target / result_name(source), None, None
         try:
             report = restore_file(
@@ -69,6 +75,18 @@ def restore_folder(
         except Exception as error:  # Whatever it is, it is about this stack.
             failure = _unforeseen(source, error)
         yield FolderItem(source, result, report, failure)
+
+
+def _with_siblings(path: Path) -> set[Path]:
+    """Give the files that are restored with this one."""
+    try:
+        source = open_source(path)
+    except Exception:  # Said when it is restored.
+        return set()
+    try:
+        return {file.resolve() for file in files_of(source)}
+    finally:
+        source.close()
 
 
 def _unforeseen(source: Path, error: Exception) -> DiffIRError:

@@ -25,7 +25,7 @@ from diffir_core.stacks.destination import (
 )
 from diffir_core.stacks.planes import DiscardedPlane
 from diffir_core.stacks.preparing import read_plane, spread
-from diffir_core.stacks.source import StackSource, open_source
+from diffir_core.stacks.source import StackSource, files_of, open_source
 from diffir_core.stacks.work import StackWork, prepare, waiting_bytes
 
 _TIMED_SIDE = 256
@@ -83,6 +83,7 @@ def estimate(
     try:
         work = prepare(source, model, options or RestoreOptions())
         if target is not None:
+            check_apart(files_of(source), target)
             check_type(target, work.dtype)
         return _estimate(work, target)
     finally:

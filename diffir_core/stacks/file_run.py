@@ -31,7 +31,7 @@ from diffir_core.stacks.metadata import ImageSpec
 from diffir_core.stacks.ordering import InOrder, UnitOrder
 from diffir_core.stacks.progress import RestoreProgress, Tracker
 from diffir_core.stacks.sink import FileSink, attach_sink, create_sink
-from diffir_core.stacks.source import StackSource, open_source
+from diffir_core.stacks.source import StackSource, files_of, open_source
 from diffir_core.stacks.statistics import StackStatistics
 from diffir_core.stacks.stream import Run, crew_steps, run_work
 from diffir_core.stacks.unfinished import Unfinished
@@ -157,6 +157,7 @@ def restore_file_steps(
             options = options or RestoreOptions.parse(journal.header["options"])
         source, name = _opened(path, axes)
         try:
+            check_apart(files_of(source), target)
             if resume and _is_in_place(place, journal):
                 report = yield from finished_steps(target, source, model, options)
                 place.move_into_place()

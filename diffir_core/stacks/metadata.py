@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ _NAMES = {
     **{symbol: name for name, symbol in (LENGTHS | TIMES).items()},
     **SPELLINGS,
 }
+_NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_RGB = re.compile("[0-9A-F]{6}")
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
@@ -48,6 +52,44 @@ class StackMetadata:
             sizes[axis] = old / factor
             positions[axis] = positions.get(axis, 0.0) - (old - old / factor) / 2
         return replace(self, pixel_size=sizes, translate=positions)
+
+
+def number(text: Any) -> float | None:
+    """Give a finite number, or None for what is none."""
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if isfinite(value) else None
+
+
+def known_sizes(sizes: Mapping[str, Any]) -> dict[str, float]:
+    """Give the sizes that can be those of pixels; files also say 0 or NaN."""
+    found = {axis: number(size) for axis, size in sizes.items()}
+    return {axis: size for axis, size in found.items() if size and size > 0}
+
+
+def legible(text: str) -> str:
+    """Give text without the characters that XML cannot hold."""
+    return _NOT_IN_XML.sub("", text)
+
+
+def known_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Give names of channels, some of them empty; none if all are."""
+    found = tuple(legible(name) for name in names)
+    return found if any(found) else ()
+
+
+def known_colors(colors: Sequence[str]) -> tuple[str, ...]:
+    """Give RRGGBB of channels, white for what is no colour; none if none is one."""
+    found = [color.upper().removeprefix("#") for color in colors]
+    valid = [bool(_RGB.fullmatch(color)) for color in found]
+    if not any(valid):
+        return ()
+    return tuple(
+        color if is_one else "FFFFFF"
+        for color, is_one in zip(found, valid, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)

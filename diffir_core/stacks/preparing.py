@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,17 @@ def sample_values(source: StackSource, planes: list[PlaneIndex]) -> NDArray[Any]
     """Give values of planes spread evenly, every so many pixels: bounded memory."""
     samples = []
     for plane in sampled_planes(planes):
-        values = read_plane(source, plane).ravel()
-        samples.append(values[:: max(1, values.size // _SAMPLED_VALUES)])
+        values = read_plane(source, plane)
+        samples.append(values.ravel()[:: sampling_step(values.size, values.shape[-1])])
     return np.concatenate(samples)
+
+
+def sampling_step(values: int, width: int) -> int:
+    """Give every how many pixels one is looked at, so that all columns are met."""
+    step = max(1, values // _SAMPLED_VALUES)
+    while gcd(step, width) > 1:
+        step += 1
+    return step
 
 
 Group = tuple[int | None, int | None]

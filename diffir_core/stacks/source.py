@@ -88,6 +88,12 @@ def open_source(
     )
 
 
+def files_of(source: StackSource) -> tuple[Path, ...]:
+    """Give the files a source reads beside the one it was opened by, if it knows."""
+    found: tuple[Path, ...] = getattr(source, "files", ())
+    return found
+
+
 def is_folder(path: Path) -> bool:
     """Tell a folder of TIFF files from a Zarr, which is a folder, too."""
     return path.is_dir() and path.suffix.lower() != ".zarr" and bool(tiff_files(path))

@@ -1,0 +1,253 @@
+"""Odd but legal files, of other programs and of interrupted ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from asking import Command
+from numpy.typing import NDArray
+
+import diffir_core as diffir
+from diffir_core.errors import InputError
+from diffir_core.model import Model
+from diffir_core.stacks.batch import restore_folder
+from diffir_core.stacks.file_run import restore_file_steps
+from diffir_core.stacks.metadata import StackMetadata
+from diffir_core.stacks.source import ArraySource, open_source
+
+STACK = np.random.default_rng(0).poisson(600, (3, 20, 24)).astype(np.uint16)
+PLAIN: dict[str, Any] = {"photometric": "minisblack", "metadata": {"axes": "ZYX"}}
+OME = (
+    '<?xml version="1.0" encoding="UTF-8"?>'
+    '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+    'UUID="urn:uuid:{me}">'
+    '<Image ID="Image:0" Name="set"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" '
+    'Type="uint16" SizeX="24" SizeY="20" SizeZ="{z}" SizeC="{c}" SizeT="1">{inner}'
+    "</Pixels></Image></OME>"
+)
+CHANNEL = '<Channel ID="Channel:0:{0}" Name="{1}"/>'
+ELSEWHERE = (
+    '<TiffData FirstC="{0}" FirstT="0" FirstZ="0" IFD="0" PlaneCount="1">'
+    '<UUID FileName="c{0}.ome.tif">urn:uuid:{0}</UUID></TiffData>'
+)
+
+
+def write_ome(path: Path, planes: NDArray[Any], z: int, c: int, inner: str) -> Path:
+    xml = OME.format(me=path.name[1], z=z, c=c, inner=inner)
+    tifffile.imwrite(
+        path, planes, metadata=None, photometric="minisblack", description=xml
+    )
+    return path
+
+
+def write_set(folder: Path) -> list[Path]:
+    """Two channels, each in a file of its own."""
+    inner = "".join(CHANNEL.format(n, name) for n, name in enumerate("AB"))
+    inner += ELSEWHERE.format(0) + ELSEWHERE.format(1)
+    names = [folder / "c0.ome.tif", folder / "c1.ome.tif"]
+    return [
+        write_ome(path, STACK[number], 1, 2, inner) for number, path in enumerate(names)
+    ]
+
+
+def write_zarr(path: Path, shape: tuple[int, ...] = (3, 20, 24), **ome: Any) -> Path:
+    group = zarr.open_group(str(path), mode="w")
+    group.create_array("0", data=STACK[: shape[0]])
+    axes = [{"name": n, "type": "space"} for n in "zyx"]
+    image = {"axes": axes, "datasets": [{"path": "0"}]} | ome.pop("image", {})
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [image], **ome}
+    return path
+
+
+def described(path: Path, axes: str | None = None) -> StackMetadata:
+    source = open_source(path, axes)
+    source.close()
+    return source.metadata
+
+
+def test_planes_that_an_aborted_acquisition_promised_are_missed(tmp_path: Path) -> None:
+    inner = CHANNEL.format(0, "A") + "<TiffData/>"
+    path = write_ome(tmp_path / "a.ome.tif", STACK, 6, 1, inner)
+    with pytest.raises(InputError, match="3 of 6 planes"):
+        open_source(path)
+
+
+def test_a_missing_file_of_a_set_is_missed(tmp_path: Path) -> None:
+    first, second = write_set(tmp_path)
+    source = open_source(first)
+    planes = source.layout.planes(1)
+    assert np.array_equal([source.read(p)[0] for p in planes], STACK[:2])
+    source.close()
+    second.unlink()
+    with pytest.raises(InputError, match="1 of 2 planes"):
+        open_source(first)
+
+
+def test_no_file_of_a_set_is_written_over(identity: Model, tmp_path: Path) -> None:
+    first, second = write_set(tmp_path)
+    before = second.read_bytes()
+    with pytest.raises(InputError, match="is the input"):
+        diffir.restore_file(first, second, identity, overwrite=True)
+    assert second.read_bytes() == before
+
+
+def test_a_set_in_a_folder_is_one_stack(identity: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    write_set(folder)
+    tifffile.imwrite(folder / "other.tif", STACK, **PLAIN)
+    items = list(restore_folder(folder, tmp_path / "out", identity))
+    assert [item.destination.name for item in items] == [
+        "c0.ome.zarr",
+        "other.ome.zarr",
+    ]
+    assert all(item.report for item in items)
+
+
+@pytest.mark.parametrize("size", [0.0, float("nan"), float("inf"), -1.0])
+def test_sizes_that_are_none_are_left_out(
+    identity: Model, tmp_path: Path, size: float
+) -> None:
+    path = tmp_path / "z.ome.tif"
+    sizes = {"PhysicalSizeX": size, "PhysicalSizeY": 0.5, "TimeIncrement": size}
+    tifffile.imwrite(path, STACK, ome=True, metadata={"axes": "TYX", **sizes})
+    assert described(path).pixel_size == {"Y": 0.5}
+    result = tmp_path / "z.ome.zarr"
+    diffir.restore_file(path, result, identity)
+    json.loads((result / "zarr.json").read_text(), parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("ending", [".ome.tif", ".ome.zarr"])
+def test_a_single_channel_keeps_name_and_colour(
+    identity: Model, tmp_path: Path, ending: str
+) -> None:
+    path, result = tmp_path / "g.ome.tif", tmp_path / f"out{ending}"
+    channel = {"Name": ["GFP"], "Color": [16711935]}
+    metadata = {"axes": "ZCYX", "Channel": channel}
+    tifffile.imwrite(path, STACK[:, None], ome=True, metadata=metadata)
+    diffir.restore_file(path, result, identity)
+    if ending == ".ome.zarr":
+        (shown,) = zarr.open_group(str(result)).attrs["ome"]["omero"]["channels"]
+        assert (shown["label"], shown["color"]) == ("GFP", "00FF00")
+    else:
+        kept = described(result)
+        assert (kept.channel_names, kept.channel_colors) == (("GFP",), ("00FF00",))
+
+
+def test_a_single_channel_of_imagej_keeps_label_and_colour(tmp_path: Path) -> None:
+    path = tmp_path / "i.tif"
+    table = np.stack([np.zeros(256), np.arange(256), np.zeros(256)]).astype(np.uint8)
+    metadata = {"axes": "YX", "Labels": ["DAPI"], "LUTs": [table]}
+    tifffile.imwrite(path, STACK[0], imagej=True, metadata=metadata)
+    kept = described(path)
+    assert (kept.channel_names, kept.channel_colors) == (("DAPI",), ("00FF00",))
+
+
+@pytest.mark.parametrize("ending", [".ome.tif", ".ome.zarr"])
+def test_channels_of_which_some_are_known_keep_what_is_known(
+    identity: Model, tmp_path: Path, ending: str
+) -> None:
+    channels = [{"label": "DAPI", "color": "yellow"}, {"label": "", "color": "00ff00"}]
+    axes = [{"name": n} for n in "cyx"]
+    path = write_zarr(
+        tmp_path / "c.zarr", image={"axes": axes}, omero={"channels": channels}
+    )
+    result = tmp_path / f"out{ending}"
+    diffir.restore_file(path, result, identity)
+    kept = described(result)
+    assert kept.channel_names[:2] == ("DAPI", "")
+    assert kept.channel_colors[:2] == ("FFFFFF", "00FF00")
+
+
+def test_control_characters_in_names_do_no_harm(
+    identity: Model, tmp_path: Path
+) -> None:
+    metadata = StackMetadata("ZYX", {"X": 0.5}, name="a\x00b\x1f<&>")
+    result = tmp_path / "out.ome.tif"
+    for _ in restore_file_steps(ArraySource(STACK, "ZYX", metadata), result, identity):
+        pass
+    assert described(result).name == "ab<&>"
+    assert described(result).pixel_size == {"X": 0.5}
+
+
+def test_positions_are_given_in_the_unit_of_the_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "p.ome.tif"
+    plane = {"PositionX": [1.25] * 3, "PositionXUnit": ["mm"] * 3}
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "µm"}
+    tifffile.imwrite(
+        path, STACK, ome=True, metadata={"axes": "ZYX", "Plane": plane, **sizes}
+    )
+    assert described(path).translate == pytest.approx({"X": 1250.0})
+
+
+def test_copied_channels_have_no_range_of_others(
+    identity: Model, tmp_path: Path
+) -> None:
+    stack = STACK * np.array([40, 1, 1], np.uint16)[:, None, None]
+    path, result = tmp_path / "c.ome.tif", tmp_path / "out.ome.zarr"
+    tifffile.imwrite(path, stack, ome=True, metadata={"axes": "CYX"})
+    options = diffir.RestoreOptions(channels=(2,))
+    diffir.restore_file(path, result, identity, options=options)
+    shown = zarr.open_group(str(result)).attrs["ome"]["omero"]["channels"]
+    assert [one["window"]["end"] < 2000 for one in shown] == [False, False, True]
+
+
+def test_xml_that_is_none_is_said_in_one_line(
+    diffir_command: Command, tmp_path: Path
+) -> None:
+    path = write_ome(tmp_path / "a.ome.tif", STACK, 3, 1, CHANNEL.format(0, "a & b"))
+    result = tmp_path / "out.ome.zarr"
+    code, said = diffir_command("restore", str(path), str(result), "--axes", "ZYX")
+    assert code
+    assert "not well-formed" in said
+    assert "Traceback" not in said
+
+
+def test_resolutions_that_are_plain_numbers_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "f.tif"
+    tifffile.imwrite(path, STACK, resolution=(1, 1), resolutionunit=3, **PLAIN)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        for tag, value in (("XResolution", 2000.0), ("YResolution", 1000.0)):
+            file.pages[0].tags[tag].overwrite(value, dtype="f")
+    assert described(path).pixel_size == pytest.approx({"X": 0.0005, "Y": 0.001})
+
+
+def test_damaged_chunks_are_said_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "d.tif"
+    tifffile.imwrite(path, STACK, compression="zlib", **PLAIN)
+    with tifffile.TiffFile(path) as file:
+        offset = file.pages[0].dataoffsets[0]
+    content = bytearray(path.read_bytes())
+    content[offset : offset + 8] = bytes(8)
+    path.write_bytes(content)
+    source = open_source(path)
+    with pytest.raises(InputError, match="Cannot read the plane"):
+        source.read(source.layout.planes(1)[0])
+    source.close()
+
+
+def test_a_level_that_was_not_copied_is_not_missed(tmp_path: Path) -> None:
+    image = {"datasets": [{"path": "0"}, {"path": "1"}]}
+    source = open_source(write_zarr(tmp_path / "l.zarr", image=image))
+    assert source.read(source.layout.planes(1)[0]).shape == (1, 20, 24)
+
+
+def test_axes_without_names_are_guessed_differently(tmp_path: Path) -> None:
+    path = tmp_path / "q.tif"
+    tifffile.imwrite(path, STACK.reshape(3, 1, 20, 24).repeat(2, 1))
+    with pytest.raises(InputError, match="--axes TZYX"):
+        open_source(path)
+    assert described(path, "TZYX").axes == "TZYX"
+
+
+def test_every_column_is_met_when_the_range_is_measured(identity: Model) -> None:
+    image = np.full((1000, 1000), 100, np.uint16)
+    image[:, 5::10] = 2000  # Between the columns that every tenth pixel is in.
+    _, report = diffir.restore(image, identity, axes="YX", return_report=True)
+    assert report.mappings[0].scale == pytest.approx(1900)
