@@ -45,9 +45,8 @@ class ZarrSource:
                 "them, such as --axes ZYX."
             )
         self.layout = check_axes(axes, self.shape)
-        if metadata is None or metadata.axes != self.layout.axes:
-            metadata = StackMetadata(self.layout.axes, name=path.name)
-        self.metadata = metadata
+        metadata = metadata or StackMetadata(self.layout.axes, name=path.name)
+        self.metadata = metadata.renamed(self.layout.axes)
 
     def read(self, plane: PlaneIndex) -> NDArray[Any]:
         """Read one plane as (channels, Y, X), in native byte order."""
@@ -124,7 +123,7 @@ def _metadata(
     entries = image.get("axes")
     if not entries:  # Before 0.3, axes had no names.
         return None
-    axes = [(e["name"] if isinstance(e, dict) else e).upper() for e in entries]
+    axes = _letters(entries)
     units = {
         axis: unit_name(str(entry["unit"])) or str(entry["unit"])
         for axis, entry in zip(axes, entries, strict=True)
@@ -147,6 +146,21 @@ def _metadata(
         translate={a: v for a, v in zip(axes, shift, strict=True) if v and isfinite(v)},
         channel_colors=known_colors([str(c.get("color") or "") for c in channels]),
     )
+
+
+def _letters(entries: Sequence[Any]) -> list[str]:
+    """Give a letter for each axis; longer names go by their type and their order."""
+    named = [e if isinstance(e, dict) else {"name": e} for e in entries]
+    names = [str(entry["name"]).upper() for entry in named]
+    if all(len(name) == 1 for name in names):
+        return names
+    kinds = [str(entry.get("type", "space")) for entry in named]
+    spaces = list("ZYX"[-kinds.count("space") :])
+    given = {"channel": "C", "time": "T"}
+    return [
+        given[kind] if kind in given else spaces.pop(0) if spaces else name[:1]
+        for kind, name in zip(kinds, names, strict=True)
+    ]
 
 
 def _placement(

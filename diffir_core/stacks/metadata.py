@@ -39,6 +39,27 @@ class StackMetadata:
     channel_colors: tuple[str, ...] = ()
     """RRGGBB by channel; empty where the file does not say."""
 
+    def renamed(self, axes: str) -> StackMetadata:
+        """Give the metadata with other letters for the same axes, in their order."""
+        if axes == self.axes:
+            return self
+        letters = dict(zip(self.axes, axes, strict=True))
+
+        def moved(values: dict[str, Any]) -> dict[str, Any]:
+            return {letters[a]: v for a, v in values.items() if letters[a] not in "CS"}
+
+        return replace(
+            self,
+            axes=axes,
+            pixel_size=moved(self.pixel_size),
+            units={
+                axis: unit
+                for axis, unit in moved(self.units).items()
+                if axis_unit(axis, unit) or not unit_name(unit)
+            },
+            translate=moved(self.translate),
+        )
+
     def scaled(self, factor: int) -> StackMetadata:
         """Give the metadata after super-resolution by `factor` along Y and X.
 

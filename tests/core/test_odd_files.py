@@ -238,6 +238,27 @@ def test_a_level_that_was_not_copied_is_not_missed(tmp_path: Path) -> None:
     assert source.read(source.layout.planes(1)[0]).shape == (1, 20, 24)
 
 
+def test_axes_of_zarr_may_have_long_names(tmp_path: Path) -> None:
+    axes = [{"name": "channel", "type": "channel"}]
+    axes += [{"name": n, "type": "space", "unit": "micrometer"} for n in ("y", "x")]
+    step = {"type": "scale", "scale": [1.0, 0.5, 0.25]}
+    levels = [{"path": "0", "coordinateTransformations": [step]}]
+    path = write_zarr(tmp_path / "n.zarr", image={"axes": axes, "datasets": levels})
+    assert described(path).axes == "CYX"
+    assert described(path).pixel_size == {"Y": 0.5, "X": 0.25}
+
+
+def test_axes_that_are_called_otherwise_keep_their_sizes(tmp_path: Path) -> None:
+    axes = [{"name": n, "type": "space", "unit": "micrometer"} for n in "zyx"]
+    step = {"type": "scale", "scale": [2.0, 0.5, 0.25]}
+    levels = [{"path": "0", "coordinateTransformations": [step]}]
+    path = write_zarr(tmp_path / "n.zarr", image={"axes": axes, "datasets": levels})
+    kept = described(path, "TYX")
+    assert kept.pixel_size == {"T": 2.0, "Y": 0.5, "X": 0.25}
+    assert kept.units == {"Y": "micrometer", "X": "micrometer"}
+    assert described(path, "CYX").pixel_size == {"Y": 0.5, "X": 0.25}
+
+
 def test_axes_without_names_are_guessed_differently(tmp_path: Path) -> None:
     path = tmp_path / "q.tif"
     tifffile.imwrite(path, STACK.reshape(3, 1, 20, 24).repeat(2, 1))
