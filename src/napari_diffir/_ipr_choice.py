@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Scope = Literal["plane", "time", "stack", "region"]
 Use = Literal["own", "slots"]
 Region = tuple[int, int, int, int]
+_OF_IPR = "ipr ipr_scope region strength attention_scope seed steps"
+_NO_IPR = RestoreOptions().model_dump(include=set(_OF_IPR.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,10 @@ class Choice:
     b: IPR | None = None
     weight: float = 0.0
     """0 is A, 1 is B."""
+    base: RestoreOptions = RestoreOptions()  # noqa: RUF009 - frozen
+    """All that is not about the IPR: from the preferences, or from a job."""
+    attention: Literal["plane", "stack"] = "plane"
+    """Of a job; it counts where all planes share an IPR."""
 
     @property
     def blended(self) -> IPR:
@@ -54,24 +60,31 @@ class Choice:
     def options(self, model: Model) -> RestoreOptions:
         """Give the options that do what was chosen, for all planes alike."""
         if self.use == "own":
-            region = self.region if self.scope == "region" else None
-            return RestoreOptions.parse(
-                {
-                    "ipr_scope": self.scope,
-                    "region": region,
-                    "seed": self.seed,
-                    "steps": self.steps,
-                    "strength": self.strength,
-                }
+            is_shared = self.scope in ("stack", "region")
+            return self.of_each_plane().replace(
+                ipr_scope=self.scope,
+                region=self.region if self.scope == "region" else None,
+                strength=self.strength,
+                attention_scope=self.attention if is_shared else "plane",
             )
         from diffir_core.ipr_steering import steer
 
         ipr = steer(self.blended, model, self.strength)
-        return RestoreOptions(ipr=ipr, seed=self.seed, steps=self.steps)
+        return self.of_each_plane().replace(ipr=ipr, attention_scope=self.attention)
+
+    def of_each_plane(self) -> RestoreOptions:
+        """Give the options under which each plane has its own IPR, as it is."""
+        return self.base.replace(seed=self.seed, steps=self.steps)
 
     def taking(self, options: RestoreOptions) -> Choice:
         """Give the choice that options stand for; an IPR in them goes to slot A."""
-        both = replace(self, seed=options.seed, steps=options.steps)
+        both = replace(
+            self,
+            seed=options.seed,
+            steps=options.steps,
+            base=options.replace(**_NO_IPR),
+            attention=options.attention_scope,
+        )
         if options.ipr is not None:
             ruled = replace(both, use="slots", a=options.ipr)
             return replace(ruled, weight=0.0, strength=1.0)

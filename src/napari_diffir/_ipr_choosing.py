@@ -13,6 +13,7 @@ from napari_diffir._history import History
 from napari_diffir._ipr_choice import Choice
 from napari_diffir._ipr_state import IPRState
 from napari_diffir._ipr_steps import Studio
+from napari_diffir._preferences import preferences
 
 if TYPE_CHECKING:
     from diffir_core.model import Model
@@ -26,7 +27,8 @@ class Choosing:
         self, state: IPRState, studio: Studio, changed: Callable[[], object]
     ) -> None:
         self.state, self._studio, self._changed = state, studio, changed
-        self._history = History(Choice())
+        self._history = History(Choice(base=preferences().options))
+        state.choice = self._history.value
 
     def choose(self, topic: str = "", **changes: Any) -> None:
         """Change fields of the `Choice`; for topics see `History`."""
@@ -50,7 +52,7 @@ class Choosing:
     def reset(self) -> None:
         """Restore under the image's own IPR again; slots stay filled."""
         old = self._history.value
-        self._history.record(Choice(a=old.a, b=old.b))
+        self._history.record(Choice(a=old.a, b=old.b, base=old.base))
         self._take_choice()
 
     def _take_choice(self) -> None:

@@ -33,11 +33,7 @@ class ImageChoice:
 
     def is_same(self, other: ImageChoice | None) -> bool:
         """Tell whether another is the same array, taken the same way."""
-        return (
-            other is not None
-            and (self.name, self.axes) == (other.name, other.axes)
-            and self.data is other.data
-        )
+        return other is not None and self.axes == other.axes and self.data is other.data
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from diffir_core.errors import InputError
@@ -138,13 +138,12 @@ def _found(ipr: IPR, model: Model) -> IPRFound:
 def map_steps(studio: Studio, order: Order) -> Generator[Any, None, None]:
     """Yield shares, and at last the map of the planes of the channel in sight."""
     from diffir_core.ipr_map import ipr_map
-    from diffir_core.options import RestoreOptions
 
     estimator = studio.iprs(order)
     first = estimator.planes[0]
     here = estimator.plane_at(order.sight.position) if order.sight else first
     planes = estimator.fellows(here)
-    options = RestoreOptions(seed=order.choice.seed, steps=order.choice.steps)
+    options = order.choice.of_each_plane()
     iprs = []
     for plane in planes:
         one = yield from estimator.ipr(plane, options)
@@ -161,7 +160,7 @@ def spread_steps(
     from diffir_core.stacks.sampling import restore_samples_steps
 
     if order.sight is None:
-        return
+        raise InputError("Show the layer in 2-D first, to measure what is in view.")
     estimator, choice = studio.iprs(order), order.choice
     _refuse_colour(order, estimator.model)
     plane = estimator.plane_at(order.sight.position)
@@ -169,7 +168,8 @@ def spread_steps(
     options = choice.options(estimator.model)
     if options.ipr_scope != "plane":  # Of more than the region: no sample changes it.
         ipr = yield from estimator.ipr(plane, options)
-        options = Choice(use="slots", a=ipr, seed=choice.seed).options(estimator.model)
+        fixed = replace(choice, use="slots", a=ipr, b=None, weight=0.0, strength=1.0)
+        options = fixed.options(estimator.model)
     work = restore_samples_steps(
         part if len(part) > 1 else part[0],
         estimator.model,

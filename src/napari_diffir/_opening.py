@@ -49,9 +49,17 @@ def placement(metadata: StackMetadata) -> dict[str, Any]:
         "axis_labels": tuple(axis.lower() for axis in axes),
         "scale": [metadata.pixel_size.get(axis, 1.0) for axis in axes],
         "translate": [metadata.translate.get(axis, 0.0) for axis in axes],
-        "units": [metadata.units.get(axis, "pixel") for axis in axes],
+        "units": [_shown_unit(metadata.units.get(axis, "pixel")) for axis in axes],
         "rgb": is_rgb,
     }
+
+
+def _shown_unit(unit: str) -> str:
+    """Give a unit that napari knows: files also have 'slice' or 'frame'."""
+    import pint
+
+    known: Any = pint.get_application_registry  # Untyped.
+    return unit if unit in known() else "pixel"
 
 
 def contrast_limits(source: StackSource) -> tuple[float, float]:

@@ -61,9 +61,17 @@ def input_of(layer: Image, axes: str) -> StackInput:
 
 
 def file_of(layer: Image) -> Path | None:
-    """Give the file whose pixels a layer shows, or None."""
+    """Give the file whose pixels a layer shows, or None.
+
+    napari copies metadata to layers that it makes of others, and data may be replaced;
+    the file's own pixels are those that are still read lazily.
+    """
     known = layer.metadata.get(SOURCE_KEY)
-    return Path(known) if known else None
+    if not known:
+        return None
+    import zarr
+
+    return Path(known) if isinstance(full_resolution(layer), zarr.Array) else None
 
 
 def _labelled_axes(layer: Image) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from diffir_core.stacks.unfinished import Unfinished
@@ -109,7 +110,8 @@ class StackSession(WatchedRun):
         if filling is None:
             return
         if filling.layer is None:
-            filling.open(self._place(news.number).image, news.limits)
+            image = self._place(news.number).image
+            self._show(lambda: filling.open(image, news.limits))
         elif news.progress.finished_plane is not None:
             filling.note(news.progress.finished_plane)
 
@@ -133,9 +135,18 @@ class StackSession(WatchedRun):
 
     def _take_task_end(self, news: TaskEnded) -> None:
         self.state.take_end(news)
-        if self._filling is not None and not isinstance(news.end, Exception):
+        filling = self._filling
+        if filling is not None and not isinstance(news.end, Exception):
             destination = self._place(news.number).destination
-            self._filling.settle(destination, self._limits)
+            self._show(lambda: filling.settle(destination, self._limits))
+
+    def _show(self, show: Callable[[], object]) -> None:
+        """Show a layer, or go on without: its viewer may be gone, the file is not."""
+        try:
+            show()
+        except Exception as error:
+            self._filling = None
+            self.state.message = f"The result cannot be shown here ({error})."
 
     def _take_end(self, outcome: Failure | None) -> None:
         self._viewer, self._filling = None, None  # They may be closed at any time.

@@ -69,6 +69,8 @@ class WatchedRun(Watched):
     def _end(self) -> None:
         """Take the end, once the worker is gone and another may begin."""
         self._timer.stop()
-        self._take_news()
-        outcome, self._outcome, self._worker = self._outcome, None, None
-        self._take_end(outcome)
+        try:
+            self._take_news()
+        finally:  # Whatever cannot be shown, it is at an end.
+            outcome, self._outcome, self._worker = self._outcome, None, None
+            self._take_end(outcome)

@@ -73,17 +73,20 @@ class OptionsBox(QGroupBox):
     @property
     def options(self) -> RestoreOptions:
         """The options; raises `InputError` for a memory that is no size."""
-        intensity = self._others.intensity.model_dump() | {
-            "low_percentile": self.low_box.value(),
-            "high_percentile": self.high_box.value(),
+        before = self._others.intensity
+        intensity = before.model_dump() | {
+            "low_percentile": _untouched(self.low_box, before.low_percentile),
+            "high_percentile": _untouched(self.high_box, before.high_percentile),
         }
+        scope = self.scope_box.currentData()
         memory = self.memory_edit.text().strip() or None
         self._check_memory(memory)
         return self._others.replace(
-            seed=self.seed_box.value(),
+            seed=self._seed(),
             device=self.device_box.currentText(),
             memory=memory,
-            ipr_scope=self.scope_box.currentData(),
+            ipr_scope=scope,
+            region=self._others.region if scope == "region" else None,
             keep_local_mean=self.mean_box.currentData(),
             keep_fine_structure=self.structure_box.currentData(),
             intensity=intensity,
@@ -99,6 +102,11 @@ class OptionsBox(QGroupBox):
             )
         return options
 
+    def _seed(self) -> int:
+        """Give the seed; one too large for the field stays until that is changed."""
+        before, shown = self._others.seed, self.seed_box.value()
+        return before if shown == min(before, self.seed_box.maximum()) else shown
+
     def _check_memory(self, memory: str | None) -> None:
         try:
             RestoreOptions(memory=memory)
@@ -111,7 +119,9 @@ class OptionsBox(QGroupBox):
     def show_options(self, options: RestoreOptions) -> None:
         """Show options, such as those of a job."""
         self._others = options
-        self.seed_box.setValue(options.seed)
+        self.seed_box.setValue(min(options.seed, self.seed_box.maximum()))
+        if self.device_box.findText(options.device) < 0:  # Such as cuda:1.
+            self.device_box.addItem(options.device)
         self.device_box.setCurrentText(options.device)
         self.memory_edit.setText(options.memory or "")
         self._show_scope(options.ipr_scope)
@@ -124,9 +134,17 @@ class OptionsBox(QGroupBox):
         self.high_box.setValue(options.intensity.high_percentile)
 
     def _show_scope(self, scope: str) -> None:
+        if scope != "region" and (other := self.scope_box.findData("region")) >= 0:
+            self.scope_box.removeItem(other)
         if self.scope_box.findData(scope) < 0:
             self.scope_box.addItem(f"a {scope}", scope)
         self.scope_box.setCurrentIndex(self.scope_box.findData(scope))
+
+
+def _untouched(box: QDoubleSpinBox, before: float) -> float:
+    """Give the value of a box, or what it was before it was rounded to be shown."""
+    shown, half_a_step = box.value(), 0.501 * 10.0 ** -box.decimals()
+    return before if abs(shown - before) <= half_a_step else shown
 
 
 def _kept_box() -> QComboBox:

@@ -37,6 +37,7 @@ class PlanesBox(QWidget):
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        self._state.events.progress.connect(self._allow)
         for part in (self.plot, self.words, self.map_button):
             layout.addWidget(part)
         layout.addStretch()
@@ -49,6 +50,11 @@ class PlanesBox(QWidget):
         """Stop following the state."""
         self._state.events.plane_map.disconnect(self.show_all)
         self._state.events.sight.disconnect(self._mark)
+        self._state.events.progress.disconnect(self._allow)
+
+    def _allow(self, progress: float | None) -> None:
+        """Allow one long work at a time: a second would end the first."""
+        self.map_button.setEnabled(progress is None)
 
     def _map(self) -> None:
         try:

@@ -21,6 +21,7 @@ _KINDS = {
 }
 _NEEDS_STATISTICS = "ipr"
 _SHARE_STEPS = 50
+_EVENTS = ("unsure_share", "model_ready", "spread", "progress")
 _HINT = (
     "The region is restored several times, each time under its own IPR. The deviation "
     "tells where the result would have come out otherwise, not how far it is from the "
@@ -61,13 +62,13 @@ class SpreadBox(QWidget):
         form.addRow(row)
         form.addRow("Mask least sure", self.share)
         self.share.slider.valueChanged.connect(self._choose_share)
-        for name in ("unsure_share", "model_ready", "spread"):
+        for name in _EVENTS:
             getattr(self._state.events, name).connect(self.show_all)
         self.show_all()
 
     def leave(self) -> None:
         """Stop following the state."""
-        for name in ("unsure_share", "model_ready", "spread"):
+        for name in _EVENTS:
             getattr(self._state.events, name).disconnect(self.show_all)
 
     def _measure(self) -> None:
@@ -87,6 +88,7 @@ class SpreadBox(QWidget):
         """Show what was chosen."""
         self.share.set_nearest(self._state.unsure_share)
         self.hide_button.setEnabled(self._state.spread is not None)
+        self.measure_button.setEnabled(self._state.progress is None)
         model: Any = self.kind_box.model()
         item = model.item(self.kind_box.findData(_NEEDS_STATISTICS))
         item.setEnabled(self._state.has_statistics)

@@ -122,7 +122,7 @@ class SteerBox(QWidget):
         state, choice = self._state, self._state.choice
         is_own = choice.use == "own"
         self.scope_box.setCurrentIndex(self.scope_box.findData(choice.scope))
-        self.seed_box.setValue(choice.seed)
+        self.seed_box.setValue(min(choice.seed, self.seed_box.maximum()))
         self.steps_box.setMaximum(state.timesteps)
         self.steps_box.setValue(choice.steps or state.timesteps)
         self.strength.set_nearest(choice.strength)

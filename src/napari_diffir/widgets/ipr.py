@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Image
 
+    from napari_diffir._ipr_state import ImageChoice
+
 _MINIMUM_WIDTH_PIXELS = 380
 
 
@@ -45,6 +47,7 @@ class IPRWidget(Panel):
         spare_references()
         self._viewer, self._session = napari_viewer, current_session()
         self._is_following = False
+        self._told: ImageChoice | None = None
         self.state = self._session.state
         self._build_parts()
         self._lay_out()
@@ -119,9 +122,14 @@ class IPRWidget(Panel):
         )
 
     def _look_at_source(self) -> None:
-        if not self._is_following:
-            self._session.look_at(self.source.image, self.source.model)
-            self._watcher.look_soon()
+        image, chosen = self.source.image, self.state.image
+        if self._is_following:
+            return
+        if image is None and chosen is not None and not chosen.is_same(self._told):
+            return  # It is of another viewer, which goes on looking at it.
+        self._told = image
+        self._session.look_at(image, self.source.model)
+        self._watcher.look_soon()
 
     def _follow_image(self) -> None:
         """Choose what another widget has chosen, if it is a layer of this viewer."""
@@ -149,6 +157,7 @@ class IPRWidget(Panel):
         """Have the session see what this viewer shows; another may have had it."""
         layer, image = self.source.layer, self.source.image
         if layer is not None and image is not None:
+            self._told = image
             self._session.look_at(image, self.source.model)
             self._session.see(sight_of(self._viewer, layer, image.axes))
 

@@ -19,7 +19,7 @@ from napari_diffir._layers import Placement, full_resolution, placement_of
 from napari_diffir._pyside import spare_references
 from napari_diffir._scripting import Failure, restored_layer, steps_or_failure
 from napari_diffir._wording import duration, restored_sentence
-from napari_diffir._worker import new_worker
+from napari_diffir._worker import ClosingWorker, new_worker
 from napari_diffir.widgets._copy_menu import CopyButton
 from napari_diffir.widgets._panel import Panel
 from napari_diffir.widgets._parts import button, small_label
@@ -108,7 +108,8 @@ class RestoreWidget(Panel):
             self._show_failure(error)
             return
         data, place = full_resolution(layer), placement_of(layer, form.axes)
-        worker = new_worker(steps_or_failure, data, form.axes, form.model, options)
+        parts = data, form.axes, form.model, options
+        worker = new_worker(steps_or_failure, *parts, kind=ClosingWorker)
         self._listen(worker, place)
         self._begin(worker)
 
