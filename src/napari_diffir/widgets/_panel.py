@@ -9,6 +9,8 @@ from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
+from napari_diffir.widgets._wheel_guard import WheelGuard
+
 _MOST_PIXELS = 560
 """Of the width that a panel insists on; a very long name in a sentence may need more,
 and is then scrolled to."""
@@ -21,6 +23,7 @@ class _Area(QScrollArea):
         super().__init__()
         # As a hint: a fixed minimum of the panel would outdo what the content needs.
         self._least_pixels, self._content = least_pixels, content
+        WheelGuard(self).guard(content)
         self.setWidgetResizable(True)
         self.setWidget(content)
         # The bar takes its place beside the buttons, not over them.
