@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_diffir._filling_layer import UNFINISHED_KEY
 from napari_diffir._ipr_session import current_session as current_ipr_session
 from napari_diffir._stack_session import current_stack_session
 from napari_diffir._training import current_session as current_training_session
@@ -66,6 +68,19 @@ def turn_real_wheel(over: QWidget, notches: int) -> None:
     window = over.window()
     place = over.mapTo(window, over.rect().center())
     QTest.wheelEvent(window.windowHandle(), QPointF(place), QPoint(0, 120 * notches))
+
+
+def lists_of_layers(viewer: Any) -> dict[str, QComboBox]:
+    train = open_panel(viewer, "Train").form
+    return {
+        "Restore": open_panel(viewer, "Restore").form.layer_box,
+        "Restore stack to disk": open_panel(
+            viewer, "Restore stack to disk"
+        ).form.input_box,
+        "Clean": train.clean.source_box,
+        "Noisy": train.pairs.noisy_box,
+        "Frames": train.frames.frames_box,
+    }
 
 
 def controls(widget: QWidget) -> list[Any]:
@@ -132,3 +147,35 @@ def test_the_wheel_opens_no_file_dialog_over_a_list_that_was_used(
         turn_real_wheel(box, -1)
     assert box.chosen == before
     assert not asked
+
+
+def test_what_the_ipr_controls_draw_is_no_input(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    ipr = open_panel(viewer, "IPR controls")
+    ipr.add_model(tiny_model)
+    ipr.look.live_check.click()
+    qtbot.waitUntil(lambda: "DiffIR preview" in viewer.layers, timeout=30_000)
+    viewer.layers.selection.active = viewer.layers["DiffIR preview"]
+    for name, box in lists_of_layers(viewer).items():
+        assert box.findText("DiffIR preview") < 0, name
+        assert box.currentText() == "cells", name
+    ipr.look.live_check.click()
+    session = current_ipr_session()
+    session.cancel()
+    qtbot.waitUntil(lambda: not session.is_busy, timeout=30_000)
+
+
+def test_an_unfinished_output_is_an_input_once_it_is_finished(viewer: Any) -> None:
+    metadata = {UNFINISHED_KEY: "/somewhere/output.ome.zarr"}
+    filling = viewer.add_image(
+        np.zeros((6, 64, 64), np.uint16), name="filling", metadata=metadata
+    )
+    lists = lists_of_layers(viewer)
+    for name, box in lists.items():
+        assert box.findText("filling") < 0, name
+        assert box.currentText() == "cells", name
+    filling.metadata = {"diffir_file": "/somewhere/output.ome.zarr"}
+    for name, box in lists.items():
+        assert box.findText("filling") >= 0, name
+        assert box.currentText() == "cells", name

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from psygnal import Signal
 from qtpy.QtWidgets import QComboBox
 
+from napari_diffir._inputs import images_in, is_input
 from napari_diffir.widgets._layer_watch import LayerWatch
 from napari_diffir.widgets._source_box import narrow
 
@@ -24,14 +24,10 @@ class LayerBox(QComboBox):
     altered = Signal(str)
     """The chosen layer has other "data" or "axis_labels"."""
 
-    def __init__(
-        self,
-        viewer: napari.Viewer,
-        is_listed: Callable[[Image], bool] = lambda layer: True,
-    ) -> None:
+    def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
-        self._viewer, self._is_listed = viewer, is_listed
-        self._watch = LayerWatch(self, self._tell_altered)
+        self._viewer = viewer
+        self._watch = LayerWatch(self, self._tell_altered, self._refresh)
         narrow(self)
         events = viewer.layers.events
         events.inserted.connect(self._refresh)
@@ -53,10 +49,11 @@ class LayerBox(QComboBox):
 
     def _refresh(self, event: Any = None) -> None:
         """List the layers anew; the choice stays while it can."""
-        chosen, layers = self.layer, self._layers()
+        chosen, images = self.layer, images_in(self._viewer)
+        self._watch.follow(images)
+        layers = [layer for layer in images if is_input(layer)]
         if [self.itemData(i) for i in range(self.count())] == layers:
             return
-        self._watch.follow(layers)
         self.blockSignals(True)
         self.clear()
         for layer in layers:
@@ -70,7 +67,3 @@ class LayerBox(QComboBox):
     def _tell_altered(self, layer: Image, what: str) -> None:
         if layer is self.layer:
             self.altered.emit(what)
-
-    def _layers(self) -> list[Image]:
-        images = (one for one in self._viewer.layers if isinstance(one, Image))
-        return [layer for layer in images if self._is_listed(layer)]

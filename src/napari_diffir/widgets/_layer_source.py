@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.layers import Image
 from psygnal import Signal
 from qtpy.QtWidgets import QFormLayout, QLineEdit, QVBoxLayout, QWidget
 
@@ -20,10 +18,9 @@ from napari_diffir.widgets._parts import AXES_TIP, small_label
 
 if TYPE_CHECKING:
     import napari
+    from napari.layers import Image
 
     from napari_diffir._ipr_state import ImageChoice
-
-Filter = Callable[[Image], bool]
 
 
 class LayerSource(QWidget):
@@ -31,13 +28,9 @@ class LayerSource(QWidget):
 
     changed = Signal()
 
-    def __init__(
-        self,
-        viewer: napari.Viewer,
-        is_offered: Filter = lambda _: True,
-    ) -> None:
+    def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
-        self.layer_box, self.model_box = LayerBox(viewer, is_offered), ModelBox()
+        self.layer_box, self.model_box = LayerBox(viewer), ModelBox()
         self.axes_edit, self.axes_hint = QLineEdit(), small_label()
         self.axes_edit.setToolTip(AXES_TIP)
         self.layer_box.setToolTip("The image to restore; it is not changed.")

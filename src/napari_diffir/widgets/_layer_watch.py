@@ -1,4 +1,4 @@
-"""What becomes of the layers that a box offers: their names, arrays and axes."""
+"""What becomes of the layers that a box offers, or may: names, arrays and axes."""
 
 from __future__ import annotations
 
@@ -12,27 +12,45 @@ from qtpy.QtWidgets import QComboBox
 class LayerWatch:
     """Keeps the names in a box as those of its layers, and tells of other changes."""
 
-    def __init__(self, box: QComboBox, altered: Callable[[Image, str], None]) -> None:
-        """Tell `altered` of a layer with other "data" or "axis_labels"."""
+    def __init__(
+        self,
+        box: QComboBox,
+        altered: Callable[[Image, str], None],
+        look_again: Callable[[], None],
+    ) -> None:
+        """Tell `altered` of a layer with other "data" or "axis_labels".
+
+        Other metadata may make it an input, or none: `look_again` is called then.
+        """
         self._box, self._altered = box, altered
+        self._look_again = look_again
         self._layers: tuple[Image, ...] = ()
 
     def follow(self, layers: Iterable[Image]) -> None:
         """Follow these layers, and no others any more."""
         for layer in self._layers:
-            layer.events.name.disconnect(self._rename)
-            layer.events.data.disconnect(self._tell)
-            layer.events.axis_labels.disconnect(self._tell)
+            for name, react in self._reactions().items():
+                getattr(layer.events, name).disconnect(react)
         self._layers = tuple(layers)
         for layer in self._layers:
-            layer.events.name.connect(self._rename)
-            layer.events.data.connect(self._tell)
-            layer.events.axis_labels.connect(self._tell)
+            for name, react in self._reactions().items():
+                getattr(layer.events, name).connect(react)
+
+    def _reactions(self) -> dict[str, Callable[[Any], None]]:
+        return {
+            "name": self._rename,
+            "data": self._tell,
+            "axis_labels": self._tell,
+            "metadata": self._look,
+        }
 
     def _rename(self, event: Any) -> None:
         for index in range(self._box.count()):
             if self._box.itemData(index) is event.source:
                 self._box.setItemText(index, event.source.name)
+
+    def _look(self, event: Any) -> None:
+        self._look_again()
 
     def _tell(self, event: Any) -> None:
         self._altered(event.source, event.type)

@@ -9,6 +9,7 @@ from napari.layers import Image
 from psygnal import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog
 
+from napari_diffir._inputs import images_in, is_input
 from napari_diffir._layer_files import LayerImage
 from napari_diffir._layers import axes_of, full_resolution
 from napari_diffir.widgets._layer_watch import LayerWatch
@@ -45,7 +46,7 @@ class SourceBox(QComboBox):
     def __init__(self, viewer: napari.Viewer, title: str, tip: str) -> None:
         super().__init__()
         self._viewer, self._title = viewer, title
-        self._watch = LayerWatch(self, self._tell_altered)
+        self._watch = LayerWatch(self, self._tell_altered, self.refresh)
         self._told: Any = None
         self.setToolTip(tip)
         self.setPlaceholderText(self.placeholder)
@@ -75,16 +76,12 @@ class SourceBox(QComboBox):
         """Whether a layer is chosen whose axes have no names."""
         return self.layer is not None and axes_of(self.layer)[1]
 
-    def is_listed(self, layer: Image) -> bool:
-        """Tell whether a layer may be chosen."""
-        return True
-
     def refresh(self, event: Any = None) -> None:
         """List the image layers anew; folders and the choice stay."""
         folders = [self.itemData(i) for i in range(self.count())]
-        images = (one for one in self._viewer.layers if isinstance(one, Image))
-        layers = [layer for layer in images if self.is_listed(layer)]
-        self._watch.follow(layers)
+        images = images_in(self._viewer)
+        layers = [layer for layer in images if is_input(layer)]
+        self._watch.follow(images)
         self.blockSignals(True)
         self.clear()
         for layer in layers:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog
 
-from napari_diffir._filling_layer import UNFINISHED_KEY
 from napari_diffir._layers import full_resolution
 from napari_diffir._stack_inputs import LayerStack, StackInput, file_of
 from napari_diffir.widgets._source_box import SourceBox
@@ -43,10 +42,6 @@ class StackBox(SourceBox):
             # Equal, not the same: napari gives plugins a proxy of the active layer.
             if active is not None and self.itemData(index) == active:
                 self.setCurrentIndex(index)
-
-    def is_listed(self, layer: Image) -> bool:
-        """Leave out what is being restored; it is no input."""
-        return UNFINISHED_KEY not in layer.metadata
 
     @property
     def path(self) -> Path | None:

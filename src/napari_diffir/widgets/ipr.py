@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QVBoxLayout, QWidget
 
-from napari_diffir._ipr_layers import is_drawn
 from napari_diffir._ipr_session import current_session
 from napari_diffir._ipr_sight import layer_of, sight_of, world_point
 from napari_diffir._layers import full_resolution
@@ -59,7 +58,7 @@ class IPRWidget(Panel):
 
     def _build_parts(self) -> None:
         viewer, session, state = self._viewer, self._session, self.state
-        self.source, self.view = _source(viewer), IPRView(state)
+        self.source, self.view = LayerSource(viewer), IPRView(state)
         self.steer, self.slots = SteerBox(session), SlotsBox(session)
         self.planes, self.spread = PlanesBox(session), SpreadBox(session)
         self.look, self.status = LookBox(session), small_label()
@@ -189,7 +188,3 @@ class IPRWidget(Panel):
         self._session.leave()
         if not is_destroyed:
             self._drawing.leave()
-
-
-def _source(viewer: napari.Viewer) -> LayerSource:
-    return LayerSource(viewer, lambda layer: not is_drawn(layer))
