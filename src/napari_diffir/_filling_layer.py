@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from diffir_core.stacks.axes import PlaneIndex
+    from napari_diffir._layers import Placement
 
 UNFINISHED_KEY = "diffir_unfinished"
 """Of a layer's metadata: the unfinished image that the layer shows."""
@@ -22,8 +23,8 @@ UNFINISHED_KEY = "diffir_unfinished"
 class FillingLayer:
     """Shows an output that is being made; what is not restored yet is black."""
 
-    def __init__(self, viewer: napari.Viewer, looks: dict[str, Any]) -> None:
-        self._viewer, self._looks = viewer, looks
+    def __init__(self, viewer: napari.Viewer, source: Placement | None) -> None:
+        self._viewer, self._source = viewer, source
         self.layer: Image | None = None
         self._waits_for_refresh = False
 
@@ -45,7 +46,26 @@ class FillingLayer:
             return
         # Its place is not the one where it will be: the layer names no file yet.
         arguments["metadata"] = {UNFINISHED_KEY: str(image)}
-        self._show(data, arguments | {"contrast_limits": limits} | self._looks)
+        self._show(data, self._dressed(data, arguments, limits))
+
+    def _dressed(
+        self, data: Any, arguments: dict[str, Any], limits: tuple[float, float]
+    ) -> dict[str, Any]:
+        """Give the layer the looks of its source, and its place if it has its axes.
+
+        A layer may have been turned, or measured, where its file was not.
+        """
+        arguments = arguments | {"contrast_limits": limits}
+        source = self._source
+        if source is None:
+            return arguments
+        axes = "".join(arguments["axis_labels"]).upper() + "S" * arguments["rgb"]
+        if axes != source.axes:
+            return arguments | source.looks
+        finest = data[0] if arguments["multiscale"] else data
+        placed = source.arguments(finest.shape[axes.index("X")] // source.width)
+        kept = {name: arguments[name] for name in ("name", "axis_labels")}
+        return arguments | placed | kept
 
     def _show(self, data: Any, arguments: dict[str, Any]) -> None:
         """Add the layer, or go on with the one that an earlier run has left."""
@@ -73,7 +93,7 @@ class FillingLayer:
         """Show the finished file in place of the unfinished one."""
         data, arguments, _ = open_layer(path)
         if self.layer is None:  # It was done before anybody looked.
-            self._show(data, arguments | {"contrast_limits": limits} | self._looks)
+            self._show(data, self._dressed(data, arguments, limits))
         elif self.is_there:
             self.layer.data = data
             self.layer.metadata = arguments["metadata"]

@@ -59,6 +59,8 @@ class Placement:
     place: dict[str, Any]
     """Scale, translate and the rest of its place, units and labels."""
     looks: dict[str, Any]
+    width: int
+    """Of the layer, in pixels."""
 
     def at(self, index: Sequence[float] | NDArray[Any]) -> NDArray[Any]:
         """Give the translation of a layer that begins at an index into this one."""
@@ -91,7 +93,8 @@ def placement_of(layer: Image, axes: str | None = None) -> Placement:
     place = {name: getattr(layer, name) for name in PLACE}
     place |= {name: place[name].copy() for name in ("scale", "translate")}
     axes = (axes or axes_of(layer)[0]).upper()
-    return Placement(layer.name, axes, layer.rgb, place, looks_of(layer))
+    width = full_resolution(layer).shape[axes.find("X")]
+    return Placement(layer.name, axes, layer.rgb, place, looks_of(layer), int(width))
 
 
 def result_arguments(

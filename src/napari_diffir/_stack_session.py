@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffir_core.stacks.unfinished import Unfinished
 from napari_diffir._filling_layer import FillingLayer
@@ -24,6 +24,8 @@ from napari_diffir._watched_run import WatchedRun
 if TYPE_CHECKING:
     import napari
 
+    from napari_diffir._layers import Placement
+
 
 class StackSession(WatchedRun):
     """Restores to disk, and lets a layer fill as it does."""
@@ -34,7 +36,8 @@ class StackSession(WatchedRun):
         self._control, self._pace = StackControl(), PaceMaker()
         self._request: StackRequest | None = None
         self._viewer: napari.Viewer | None = None
-        self._looks: dict[str, Any] = {}
+        self._source: Placement | None = None
+        self._unseen = ""
         self._filling: FillingLayer | None = None
         self._task, self._limits = -1, (0.0, 1.0)
 
@@ -52,15 +55,15 @@ class StackSession(WatchedRun):
         self,
         request: StackRequest,
         viewer: napari.Viewer | None = None,
-        looks: dict[str, Any] | None = None,
+        source: Placement | None = None,
         position: dict[str, int] | None = None,
     ) -> None:
-        """Begin; the output fills a layer of the viewer, with looks of its source.
+        """Begin; the output fills a layer of the viewer, dressed as its source.
 
         The plane at `position`, by axis letter, is restored first.
         """
         self._refuse_second("A stack is being restored; stop it first.")
-        self._request, self._viewer, self._looks = request, viewer, looks or {}
+        self._request, self._viewer, self._source = request, viewer, source
         self._control, self._pace, self._task = StackControl(), PaceMaker(), -1
         self._control.order.look_at(position or {})
         self.state.begin(request)
@@ -116,11 +119,11 @@ class StackSession(WatchedRun):
             filling.note(news.progress.finished_plane)
 
     def _begin_task(self, number: int) -> None:
-        self._task, self._pace = number, PaceMaker()
+        self._task, self._pace, self._unseen = number, PaceMaker(), ""
         self.state.destination = self._place(number).destination
         self._filling = None
         if self._viewer is not None:
-            self._filling = FillingLayer(self._viewer, self._looks)
+            self._filling = FillingLayer(self._viewer, self._source)
 
     def _place(self, number: int) -> Unfinished:
         if self._request is None:
@@ -139,6 +142,8 @@ class StackSession(WatchedRun):
         if filling is not None and not isinstance(news.end, Exception):
             destination = self._place(news.number).destination
             self._show(lambda: filling.settle(destination, self._limits))
+        if self._unseen:
+            self.state.message = f"{self.state.message} {self._unseen}"
 
     def _show(self, show: Callable[[], object]) -> None:
         """Show a layer, or go on without: its viewer may be gone, the file is not."""
@@ -146,7 +151,7 @@ class StackSession(WatchedRun):
             show()
         except Exception as error:
             self._filling = None
-            self.state.message = f"The result cannot be shown here ({error})."
+            self._unseen = f"The result cannot be shown here ({error})."
 
     def _take_end(self, outcome: Failure | None) -> None:
         self._viewer, self._filling = None, None  # They may be closed at any time.

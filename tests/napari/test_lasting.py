@@ -224,3 +224,31 @@ def test_options_that_have_no_place_in_a_field_stay(qtbot: Any) -> None:
     assert changed.intensity.high_percentile == 99.5
     box.show_options(RestoreOptions())
     assert box.scope_box.findData("region") < 0
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_stack_comes_back_where_its_layer_is(
+    viewer: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    tiny_model: Path,
+    sessions: None,
+    is_file: bool,
+) -> None:
+    if is_file:
+        path = write(tmp_path / "in.ome.tif")
+        (layer,) = viewer.open(str(path), plugin="napari-diffir")
+    else:
+        layer = viewer.add_image(STACK, name="cells", axis_labels=("z", "y", "x"))
+    layer.scale, layer.units = (1.5, 0.2, 0.2), ("um",) * 3
+    layer.translate, layer.rotate = (0, 10, 20), 30
+    widget = opened(viewer, "Restore stack to disk")
+    widget.form.model_box.add_model(tiny_model)
+    widget.form.output_edit.setText(str(tmp_path / "out.ome.zarr"))
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: widget.state.phase == "finished", timeout=60_000)
+    assert len(viewer.layers) == 2
+    result = viewer.layers[1]
+    assert np.allclose(result.extent.world, layer.extent.world)
+    assert result.units == layer.units
+    assert np.allclose(result.affine.affine_matrix, layer.affine.affine_matrix)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from diffir_core.errors import DiffIRError
-from napari_diffir._layers import looks_of, position_in
+from napari_diffir._layers import placement_of, position_in
 from napari_diffir._outlook import Outlook, is_begun
 from napari_diffir._pyside import spare_references
 from napari_diffir._stack_session import current_stack_session
@@ -115,12 +115,12 @@ class StreamWidget(Panel):
 
     def _begin(self, *, resume: bool) -> None:
         layer = self.form.input_box.layer
-        looks = looks_of(layer) if layer is not None else {}
+        source = placement_of(layer, self.form.axes) if layer is not None else None
         position = position_in(layer, self._viewer) if layer is not None else {}
         try:
             self.form.check_place()
             request = self.form.request(resume=resume)
-            self._session.start(request, self._viewer, looks, position)
+            self._session.start(request, self._viewer, source, position)
         except DiffIRError as error:
             self._say(str(error))
 
