@@ -30,6 +30,28 @@ def layer_python(layer: Image, axes: str, model: str, options: RestoreOptions) -
     return "\n".join([*lines, f"restored = napari_diffir.restore_layer(\n{body})\n"])
 
 
+def saved_file(layer: Image, otherwise: str = "") -> Path:
+    """Give the file of a layer, or refuse: a job of it is to run elsewhere, too.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    otherwise
+        What can be done without a file, such as "or copy as Python".
+
+    Raises
+    ------
+    InputError
+        If the layer is of no file.
+    """
+    path = file_of(layer) or Path(layer.source.path or "")
+    if not path.name:
+        wise = ", ".join(filter(None, ["save it first", otherwise]))
+        raise InputError(f"The layer '{layer.name}' is of no file; {wise}.")
+    return path
+
+
 def layer_job(
     layer: Image, axes: str, model: str, options: RestoreOptions
 ) -> RestoreJob:
@@ -40,11 +62,7 @@ def layer_job(
     InputError
         If the layer is of no file.
     """
-    path = file_of(layer) or Path(layer.source.path or "")
-    if not path.name:
-        raise InputError(
-            f"The layer '{layer.name}' is of no file; save it first, or copy as Python."
-        )
+    path = saved_file(layer, "or copy as Python")
     return RestoreJob(
         input=str(path),
         output=str(path.with_name(f"restored {result_name(path)}")),

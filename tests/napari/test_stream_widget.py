@@ -18,7 +18,7 @@ from heartbeat import Heartbeat
 from qtpy.QtWidgets import QApplication
 
 import diffir_core as diffir
-from diffir_core.stacks.job_text import as_command
+from diffir_core.stacks.job_text import as_command, as_python
 from diffir_core.stacks.jobs import RestoreJob
 from diffir_core.stacks.source import open_source
 from napari_diffir._stack_session import StackSession, current_stack_session
@@ -435,6 +435,65 @@ def test_a_job_is_saved_loaded_and_copied(
     assert beside.options == job.options
     widget.job_button.load(tmp_path / "nothing.yaml")
     assert "Cannot read" in widget.status.message.text()
+
+
+def test_a_job_of_a_layer_without_a_file_is_refused(
+    viewer: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    viewer.add_image(
+        np.zeros((3, 32, 32), np.uint16), name="cells", axis_labels=("z", "y", "x")
+    )
+    widget = open_widget(viewer, tiny_model)
+    widget.form.output_edit.setText(str(tmp_path / "o.ome.zarr"))
+    said, clipboard = widget.status.message, QApplication.clipboard()
+    clipboard.setText("before")
+    for words in (as_command, as_python):
+        said.setText("")
+        widget.job_button.copy(lambda words=words: words(widget.form.job()))
+        assert said.text() == "The layer 'cells' is of no file; save it first."
+        assert clipboard.text() == "before"
+    said.setText("")
+    widget.job_button.save(tmp_path / "job.yaml")
+    assert "is of no file" in said.text()
+    assert not (tmp_path / "job.yaml").exists()
+
+
+def test_a_layer_of_a_file_is_a_job_of_the_file(
+    viewer: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    stack = write_stack(tmp_path / "in.ome.tif", 2, 64)
+    viewer.open(str(stack), plugin="napari-diffir")
+    form = open_widget(viewer, tiny_model).form
+    assert form.input_box.layer is not None
+    assert form.job().input == str(stack)
+    assert form.job().axes == "ZYX"
+
+
+def test_every_option_is_looked_at_at_once(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    viewer.add_image(np.zeros((3, 32, 32), np.uint16), name="cells")
+    widget = open_widget(viewer, tiny_model)
+    form, box = widget.form, widget.form.options_box
+    form.output_edit.setText(str(tmp_path / "o.ome.zarr"))
+    asked: list[bool] = []
+    form.changed.connect(lambda: asked.append(True))
+    for choice in (box.device_box, box.mean_box, box.structure_box, box.scope_box):
+        asked.clear()
+        choice.setCurrentIndex(choice.count() - 1)
+        assert asked, choice.toolTip()
+    assert box.options.keep_local_mean is False
+    for number in (box.seed_box, box.low_box):
+        asked.clear()
+        number.setValue(2)
+        assert asked, number.toolTip()
+    box.device_box.setCurrentIndex(0)
+    assert widget.start_button.isEnabled()
+    box.low_box.setValue(99.9)
+    assert "percentile" in widget.estimate_label.text()
+    assert not widget.start_button.isEnabled()
+    box.high_box.setValue(100)
+    assert widget.start_button.isEnabled()
 
 
 def test_the_viewer_answers_while_a_stack_is_restored(

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from diffir_core.errors import InputError
 from diffir_core.stacks.folders import result_name, stacks_of
 from diffir_core.stacks.jobs import RestoreJob
+from napari_diffir._layer_text import saved_file
 from napari_diffir._layers import axes_of
 from napari_diffir._stack_inputs import input_of
 from napari_diffir._stack_places import check_place, place_beside, place_of_layer
@@ -83,11 +84,20 @@ class StackForm(QWidget):
         self.input_box.altered.connect(lambda _: self._show_axes())
         self.model_box.changed.connect(self._forget_fingerprint)
         self.axes_edit.textChanged.connect(self._show_hint)
-        for edit in (self.output_edit, self.options_box.memory_edit):
-            edit.textChanged.connect(lambda _: self.changed.emit())
-        scope_box = self.options_box.scope_box
-        scope_box.currentIndexChanged.connect(lambda _: self.changed.emit())
-        self.replace_box.toggled.connect(lambda _: self.changed.emit())
+        self.output_edit.textChanged.connect(self._tell)
+        self.replace_box.toggled.connect(self._tell)
+        self._connect_options(self.options_box)
+
+    def _connect_options(self, box: OptionsBox) -> None:
+        box.memory_edit.textChanged.connect(self._tell)
+        kinds = box.device_box, box.scope_box, box.mean_box, box.structure_box
+        for choice in kinds:
+            choice.currentIndexChanged.connect(self._tell)
+        for number in (box.seed_box, box.low_box, box.high_box):
+            number.valueChanged.connect(self._tell)
+
+    def _tell(self, value: object = None) -> None:
+        self.changed.emit()
 
     def leave(self) -> None:
         """Leave the viewer's events."""
@@ -143,11 +153,14 @@ class StackForm(QWidget):
         return (StackTask(Path(str(box.path)), target),)
 
     def job(self) -> RestoreJob:
-        """Give the choices as a job, of one stack or of a folder of them."""
-        request, path = self.request(), self.input_box.path
-        source = path or request.tasks[0].source
+        """Give the choices as a job, of one stack or of a folder of them.
+
+        Raises `InputError` with what is missing, such as the file of a layer.
+        """
+        request, box = self.request(), self.input_box
+        source = box.path if box.layer is None else saved_file(box.layer)
         return RestoreJob(
-            input=str(source) if isinstance(source, Path) else request.tasks[0].name,
+            input=str(source),
             output=str(self.destination),
             model=request.model,
             model_fingerprint=request.model_fingerprint,
