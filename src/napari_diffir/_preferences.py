@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from diffir_core.errors import DiffIRError
 from diffir_core.options import RestoreOptions
+from napari_diffir._typed_paths import typed_path
 
 _PLUGIN = "napari-diffir"
 
@@ -35,13 +36,20 @@ class Preferences:
     @property
     def models(self) -> Path:
         """The folder of the user's own models; it may not be there yet."""
-        folder = self.model_folder.strip()
-        return Path(folder or "~/diffir-models").expanduser()
+        return _place(self.model_folder, "~/diffir-models")
 
     @property
     def outputs(self) -> Path:
         """The folder for outputs that have no better place."""
-        return Path(self.output_folder.strip() or "~").expanduser()
+        return _place(self.output_folder, "~")
+
+
+def _place(text: str, default: str) -> Path:
+    """Give the folder that was typed; what names no place is left out."""
+    try:
+        return typed_path(text.strip() or default)
+    except DiffIRError:
+        return Path(default).expanduser()
 
 
 def preferences() -> Preferences:

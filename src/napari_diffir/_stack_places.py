@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from diffir_core.errors import InputError
 from diffir_core.stacks.folders import result_name
+from diffir_core.stacks.unfinished import Unfinished
 from napari_diffir._preferences import preferences
 from napari_diffir._stack_inputs import file_of
+from napari_diffir._wording import told
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -33,11 +35,24 @@ def place_of_layer(layer: Image) -> Path:
 
 def check_place(place: Path, *, is_folder_of_stacks: bool = False) -> None:
     """Refuse a place where nothing can be written, with one sentence."""
-    if not is_folder_of_stacks:
-        from diffir_core.stacks.sink import check_destination
+    try:
+        if is_folder_of_stacks:
+            _check_folder(place)
+        else:
+            _check_file(place)
+    except OSError as error:
+        raise told(error) from error
 
-        check_destination(place)
-        return
+
+def _check_file(place: Path) -> None:
+    from diffir_core.stacks.sink import check_destination
+
+    check_destination(place)
+    # While it is made, its name is longer, and so may be too long.
+    Unfinished(place).folder.exists()
+
+
+def _check_folder(place: Path) -> None:
     if place.exists() and not place.is_dir():
         raise InputError(f"{place} is no folder; choose one for the results.")
     if not place.parent.is_dir():

@@ -51,6 +51,13 @@ def test_a_memory_that_is_no_size_is_left_out() -> None:
     assert Preferences(memory="3GB").options.memory == "3GB"
 
 
+@pytest.mark.parametrize("folder", ["~nosuchuser/x", "/tmp/" + 300 * "a"])
+def test_a_folder_that_names_no_place_is_left_out(folder: str, qtbot: Any) -> None:
+    wrong = Preferences(model_folder=folder, output_folder=folder)
+    assert wrong.models == Preferences().models
+    assert wrong.outputs == Preferences().outputs == Path.home()
+
+
 def test_models_are_added_to_the_users_folder_and_offered(
     settings: Any, qtbot: Any, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -264,6 +264,28 @@ def test_what_cannot_be_done_is_told_before_it_is_pressed(
     qtbot.waitUntil(lambda: "will be replaced" in said.text(), timeout=60_000)
 
 
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("~nosuchuser/o.ome.zarr", "knows no home folder '~nosuchuser'"),
+        ("/tmp/" + 300 * "a" + ".ome.zarr", "file name too long"),
+        ("/tmp/" + 240 * "a" + ".ome.zarr", "file name too long"),
+    ],
+)
+def test_an_output_that_names_no_place_is_told(
+    viewer: Any, session: StackSession, tiny_model: Path, place: str, sentence: str
+) -> None:
+    viewer.add_image(np.zeros((3, 32, 32), np.uint16), name="cells")
+    widget = open_widget(viewer, tiny_model)
+    widget.form.output_edit.setText(place)
+    assert sentence in widget.estimate_label.text()
+    assert not widget.start_button.isEnabled()
+    widget.start()
+    assert sentence in widget.status.message.text()
+    widget.job_button.copy(lambda: as_command(widget.form.job()))
+    assert widget.state.phase == "idle"
+
+
 def test_what_the_system_refuses_is_a_sentence() -> None:
     error = told(FileNotFoundError(2, "No such file or directory", "/proc/x"))
     assert str(error).startswith("The system refuses /proc/x: no such file")

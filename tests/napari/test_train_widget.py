@@ -321,6 +321,29 @@ def test_a_run_needs_a_folder_that_can_be_made(
     assert widget.start_button.isEnabled()
 
 
+@pytest.mark.parametrize(
+    ("folder", "sentence"),
+    [
+        ("~nosuchuser/x", "knows no home folder '~nosuchuser'"),
+        ("/tmp/" + 300 * "a", "file name too long"),
+    ],
+)
+def test_a_folder_that_names_no_place_is_told(
+    viewer: Any, tmp_path: Path, session: Any, folder: str, sentence: str
+) -> None:
+    viewer.add_image(blobs(), name="clean")
+    widget = open_widget(viewer, tmp_path / "run")
+    widget.form.folder_edit.setText(folder)
+    assert sentence in widget.form.folder_hint.text()
+    assert not widget.start_button.isEnabled()
+    assert not widget.resume_button.isEnabled()
+    widget.start()
+    assert sentence in widget.status.message.text()
+    widget.form.folder_edit.setText(str(tmp_path / "run"))
+    assert widget.start_button.isEnabled()
+    assert widget.form.folder_hint.text() == ""
+
+
 def test_a_layer_that_changes_is_looked_at_again(
     viewer: Any, qtbot: Any, tmp_path: Path, session: Any
 ) -> None:

@@ -24,6 +24,7 @@ from napari_diffir._layers import axes_of
 from napari_diffir._stack_inputs import input_of
 from napari_diffir._stack_places import check_place, place_beside, place_of_layer
 from napari_diffir._stack_steps import StackRequest, StackTask
+from napari_diffir._typed_paths import typed_path
 from napari_diffir.widgets._model_box import ModelBox
 from napari_diffir.widgets._options_box import OptionsBox
 from napari_diffir.widgets._parts import AXES_TIP, button, small_label
@@ -105,8 +106,8 @@ class StackForm(QWidget):
 
     @property
     def destination(self) -> Path:
-        """The output."""
-        return Path(self.output_edit.text().strip()).expanduser()
+        """The output; raises `InputError` for what names no place."""
+        return typed_path(self.output_edit.text())
 
     @property
     def axes(self) -> str | None:
@@ -117,7 +118,9 @@ class StackForm(QWidget):
     def is_complete(self) -> bool:
         """Whether there is something to restore, and a place for it."""
         box = self.input_box
-        return (box.path or box.layer) is not None and bool(self.output_edit.text())
+        return (box.path or box.layer) is not None and bool(
+            self.output_edit.text().strip()
+        )
 
     def check_place(self) -> None:
         """Refuse an output that cannot be written, with one sentence."""
@@ -225,5 +228,5 @@ class StackForm(QWidget):
         name = QFileDialog.getExistingDirectory(self, "Folder of the output")
         if name:
             is_batch = self.input_box.is_folder_of_stacks
-            kept = Path(name) / self.destination.name
+            kept = Path(name) / Path(self.output_edit.text()).name
             self.output_edit.setText(name if is_batch else str(kept))

@@ -19,9 +19,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from diffir_core.errors import InputError
 from napari_diffir._recipes import file_recipe, preset_recipe
 from napari_diffir._run_folder import new_folder
 from napari_diffir._training import folder_problem
+from napari_diffir._typed_paths import typed_path
 from napari_diffir.widgets._image_forms import CleanForm, ImagesForm
 from napari_diffir.widgets._noisy_forms import FramesForm, PairForm
 from napari_diffir.widgets._parts import button, small_label
@@ -103,9 +105,23 @@ class TrainForm(QWidget):
 
     @property
     def folder(self) -> Path | None:
-        """The run's folder; None if its field is empty."""
+        """The run's folder; None if its field names no place."""
+        try:
+            return self._typed_folder()
+        except InputError:
+            return None
+
+    @property
+    def problem(self) -> str:
+        """Why no run can be kept in the folder, or nothing."""
+        try:
+            return folder_problem(self._typed_folder())
+        except InputError as error:
+            return str(error)
+
+    def _typed_folder(self) -> Path | None:
         text = self.folder_edit.text().strip()
-        return Path(text).expanduser() if text else None
+        return typed_path(text) if text else None
 
     def make_recipe(self) -> Callable[[Path], Recipe]:
         """Give what prepares the run, for its worker."""
@@ -123,7 +139,7 @@ class TrainForm(QWidget):
     def is_complete(self) -> bool:
         """Whether a training could begin."""
         has_images = self.recipe.file is not None or self.current.is_complete
-        return has_images and not folder_problem(self.folder)
+        return has_images and not self.problem
 
     def _browse(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Folder of the run")
@@ -131,7 +147,7 @@ class TrainForm(QWidget):
             self.folder_edit.setText(name)
 
     def _look_at_folder(self) -> None:
-        problem = folder_problem(self.folder)
+        problem = self.problem
         self.folder_hint.setText(problem)
         self.folder_hint.setVisible(bool(problem))
         self.changed.emit()

@@ -11,6 +11,7 @@ from napari_diffir._layers import placement_of, position_in
 from napari_diffir._outlook import Outlook, is_begun
 from napari_diffir._pyside import spare_references
 from napari_diffir._stack_session import current_stack_session
+from napari_diffir._wording import told
 from napari_diffir.widgets._job_menu import JobButton
 from napari_diffir.widgets._look_ahead import LookAhead
 from napari_diffir.widgets._panel import Panel
@@ -121,8 +122,8 @@ class StreamWidget(Panel):
             self.form.check_place()
             request = self.form.request(resume=resume)
             self._session.start(request, self._viewer, source, position)
-        except DiffIRError as error:
-            self._say(str(error))
+        except (DiffIRError, OSError) as error:
+            self._say(str(told(error)))
 
     def _say(self, sentence: str) -> None:
         self.status.message.setText(sentence)
@@ -145,8 +146,8 @@ class StreamWidget(Panel):
         try:
             self.form.check_place()
             return self.form.request(), ""
-        except DiffIRError as error:
-            return None, str(error)
+        except (DiffIRError, OSError) as error:
+            return None, str(told(error))
 
     def _show_outlook(self, found: Outlook) -> None:
         said = [part for part in (found.existing, found.problem) if part]
@@ -159,7 +160,7 @@ class StreamWidget(Panel):
         can_begin = not active and not self._session.is_busy and self._may_begin
         form.setEnabled(not active)
         begun = can_begin and self._is_begun()
-        is_new = not begun and not self._is_taken()
+        is_new = can_begin and not begun and not self._is_taken()
         may_replace = form.replace_box.isChecked()
         self.start_button.setEnabled(can_begin and (is_new or may_replace))
         self.pause_button.setEnabled(self.state.phase == "running")
@@ -169,7 +170,7 @@ class StreamWidget(Panel):
     def _is_begun(self) -> bool:
         try:
             return is_begun(self.form.request())
-        except DiffIRError:
+        except (DiffIRError, OSError):
             return False
 
     def _is_taken(self) -> bool:

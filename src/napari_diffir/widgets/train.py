@@ -17,7 +17,7 @@ from napari_diffir._pyside import spare_references
 from napari_diffir._run_folder import holds_run
 from napari_diffir._run_models import TrainedModel, usable_model
 from napari_diffir._run_text import run_command, run_python
-from napari_diffir._training import current_session, folder_problem
+from napari_diffir._training import current_session
 from napari_diffir.widgets._copy_menu import CopyButton
 from napari_diffir.widgets._panel import Panel
 from napari_diffir.widgets._parts import button
@@ -125,7 +125,7 @@ class TrainWidget(Panel):
     def _folder(self) -> Path:
         folder = self.form.folder
         if folder is None:
-            raise InputError(folder_problem(None))
+            raise InputError(self.form.problem)
         return folder
 
     def stop(self) -> None:
