@@ -63,10 +63,14 @@ def _shown_unit(unit: str) -> str:
 
 
 def contrast_limits(source: StackSource) -> tuple[float, float]:
-    """Give limits that suit the middle plane."""
+    """Give limits that suit the middle plane; 0 and 1 if it holds no numbers."""
     planes = source.layout.planes(1)
     values = source.read(planes[len(planes) // 2])[..., ::4, ::4]
-    low, high = np.percentile(values[np.isfinite(values)], _PERCENTILES)
+    # As floats: NumPy has no percentiles of a mask.
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = np.percentile(finite, _PERCENTILES)
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1)
 
 

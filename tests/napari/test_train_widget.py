@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.io
 from diffir_training.recipe import Recipe
 from heartbeat import Heartbeat
 from tiny_runs import TINY, blobs, noisy, saved, saved_step, tiny_recipe
@@ -368,6 +369,30 @@ def test_curves_come_with_the_first_points(
     session.state.losses = ((1, 0.5),)
     assert view.waiting.isHidden()
     assert not any(plot.isHidden() for plot in view._plots)
+
+
+def test_a_folder_without_pictures_shows_none_of_another_run(
+    viewer: Any, tmp_path: Path, session: Any
+) -> None:
+    folders = tmp_path / "run-a", tmp_path / "run-b"
+    for folder in folders:
+        folder.mkdir()
+        (folder / "state.pt").write_bytes(b"x")
+        (folder / "recipe.yaml").write_text("x")
+    (folders[0] / "previews").mkdir()
+    skimage.io.imsave(
+        folders[0] / "previews" / "000001.png",
+        np.zeros((64, 192), np.uint8),
+        check_contrast=False,
+    )
+    widget = open_widget(viewer, folders[0])
+    picture = widget.view.picture
+    assert not picture.pixmap().isNull()
+    widget.form.folder_edit.setText(str(folders[1]))
+    assert picture.pixmap().isNull()
+    assert "first measurement" in picture.text()
+    widget.form.folder_edit.setText(str(folders[0]))
+    assert not picture.pixmap().isNull()
 
 
 def test_a_run_of_another_day_is_offered(

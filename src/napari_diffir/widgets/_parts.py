@@ -96,11 +96,17 @@ class Picture(QLabel):
     def __init__(self, height: int, text: str) -> None:
         super().__init__(text)
         self._pixmap: QPixmap | None = None
+        self._text = text
         self._row_pixels = 1
         self.setFixedHeight(height)
         self.setMinimumWidth(1)
         self.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         self.setWordWrap(True)
+
+    def show_nothing(self) -> None:
+        """Take the picture away; the text is there instead."""
+        self._pixmap = None
+        self.setText(self._text)
 
     def show_array(self, pixels: NDArray[np.uint8]) -> None:
         """Show a grey picture (h, w)."""

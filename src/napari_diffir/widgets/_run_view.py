@@ -39,6 +39,7 @@ class RunView(QWidget):
         layout.addStretch()
         state.events.losses.connect(self._show_losses)
         state.events.psnrs_db.connect(self._show_quality)
+        state.events.folder.connect(self._show_picture)
         self._show_losses()
         self._show_quality()
 
@@ -92,6 +93,7 @@ class RunView(QWidget):
         """Stop following the state."""
         self._state.events.losses.disconnect(self._show_losses)
         self._state.events.psnrs_db.disconnect(self._show_quality)
+        self._state.events.folder.disconnect(self._show_picture)
 
     def _show_losses(self) -> None:
         """Draw the loss anew once it has grown by a hundredth.
@@ -122,8 +124,15 @@ class RunView(QWidget):
             self.input_line.setVisible(math.isfinite(given))
             if math.isfinite(given):
                 self.input_line.setValue(given)
-        preview = newest_preview(state.folder) if state.folder else None
-        if preview is not None:
+        self._show_picture()
+
+    def _show_picture(self) -> None:
+        """Show the run's last pictures, and none of another run."""
+        folder = self._state.folder
+        preview = newest_preview(folder) if folder else None
+        if preview is None:
+            self.picture.show_nothing()
+        else:
             self.picture.show_rows(preview, columns=3)
 
 
