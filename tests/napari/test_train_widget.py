@@ -379,6 +379,9 @@ def test_a_folder_without_pictures_shows_none_of_another_run(
         folder.mkdir()
         (folder / "state.pt").write_bytes(b"x")
         (folder / "recipe.yaml").write_text("x")
+    (folders[0] / "validation.csv").write_text(
+        "stage,step,psnr_db,input_psnr_db,is_best\njoint,1,30,20,True\n"
+    )
     (folders[0] / "previews").mkdir()
     skimage.io.imsave(
         folders[0] / "previews" / "000001.png",
