@@ -26,9 +26,8 @@ def test_every_weight_is_averaged(tmp_path: Path) -> None:
 
 
 def test_different_networks_are_refused(tmp_path: Path) -> None:
-    stages = [
-        load_model(save_tiny(tmp_path, f"stage{stage}", stage=stage))
-        for stage in (1, 2)
-    ]
+    first, second = (
+        load_model(save_tiny(tmp_path, f"stage{n}", stage=n)) for n in (1, 2)
+    )
     with pytest.raises(InputError, match="different networks"):
-        averaged(*stages, 0.5)
+        averaged(first, second, 0.5)
