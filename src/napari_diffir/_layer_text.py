@@ -11,6 +11,7 @@ from diffir_core.options import RestoreOptions
 from diffir_core.stacks.folders import result_name
 from diffir_core.stacks.job_text import as_command, changes_of
 from diffir_core.stacks.jobs import RestoreJob
+from napari_diffir._opening import SOURCE_KEY
 from napari_diffir._stack_inputs import file_of
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ def saved_file(layer: Image, otherwise: str = "") -> Path:
     InputError
         If the layer is of no file.
     """
-    path = file_of(layer) or Path(layer.source.path or "")
-    if not path.name:
+    path = file_of(layer)
+    if path is None and SOURCE_KEY not in layer.metadata:
+        path = Path(layer.source.path or "")
+    if path is None or not path.name:  # Or its pixels were replaced.
         wise = ", ".join(filter(None, ["save it first", otherwise]))
         raise InputError(f"The layer '{layer.name}' is of no file; {wise}.")
     return path

@@ -15,12 +15,14 @@ import pytest
 import tifffile
 import zarr
 
+from diffir_core.errors import InputError
 from diffir_core.options import RestoreOptions
 from napari_diffir import _ipr_session
 from napari_diffir._filling_layer import FillingLayer
 from napari_diffir._ipr_choice import Choice
 from napari_diffir._ipr_choosing import Choosing
 from napari_diffir._ipr_state import ImageChoice, IPRState
+from napari_diffir._layer_text import saved_file
 from napari_diffir._preferences import Preferences
 from napari_diffir._stack_inputs import LayerStack, input_of
 from napari_diffir._stack_session import current_stack_session
@@ -69,6 +71,8 @@ def test_a_layer_whose_pixels_were_replaced_is_not_its_file(
     layer.data = np.asarray(layer.data)[1:3] * 0 + 7
     stack = input_of(layer, "ZYX")
     assert isinstance(stack, LayerStack)
+    with pytest.raises(InputError, match="of no file"):
+        saved_file(layer)
     assert np.asarray(stack.data).shape == (2, 32, 32)
 
 
