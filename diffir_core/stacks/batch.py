@@ -56,7 +56,7 @@ def restore_folder(
     for source in sources:
         if source.resolve() in done:
             continue
-        done |= _with_siblings(source)
+        done |= with_siblings(source)
         result, report, failure = target / result_name(source), None, None
         try:
             report = restore_file(
@@ -77,7 +77,7 @@ def restore_folder(
         yield FolderItem(source, result, report, failure)
 
 
-def _with_siblings(path: Path) -> set[Path]:
+def with_siblings(path: Path) -> set[Path]:
     """Give the files that are restored with this one."""
     try:
         source = open_source(path)

@@ -139,7 +139,7 @@ class StackSession(WatchedRun):
     def _take_task_end(self, news: TaskEnded) -> None:
         self.state.take_end(news)
         filling = self._filling
-        if filling is not None and not isinstance(news.end, Exception):
+        if filling is not None and not isinstance(news.end, Exception | None):
             destination = self._place(news.number).destination
             self._show(lambda: filling.settle(destination, self._limits))
         if self._unseen:

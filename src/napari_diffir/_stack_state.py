@@ -81,8 +81,10 @@ class StackState:
             self.set_row(news.number, f"failed: {end}")
             self.message = str(end)
             return
-        self.fraction, self.planes_done = 1.0, self.planes
         self.set_row(news.number, "done")
+        if end is None:
+            return
+        self.fraction, self.planes_done = 1.0, self.planes
         self.message = restored_sentence(end.planes, end.seconds, end.clipped_values)
 
     def end(self, error: Exception | None) -> None:

@@ -68,7 +68,8 @@ class TaskEnded:
     """A task is done, or has failed with an error."""
 
     number: int
-    end: RestoreReport | Exception
+    end: RestoreReport | Exception | None
+    """None: its file was restored before, with others of its set."""
 
 
 News = TaskMoved | TaskEnded
@@ -98,13 +99,24 @@ def stack_steps(
         check_fingerprint(model, request.model_fingerprint)
     except Exception as error:
         return Failure(error)
-    for number in range(len(request.tasks)):
-        try:
-            end: Any = yield from _steps(request, number, model, control)
-        except Exception as error:
-            end = told(error)
+    done: set[Path] = set()
+    for number, task in enumerate(request.tasks):
+        end: Any = None
+        if not (isinstance(task.source, Path) and task.source.resolve() in done):
+            done |= _files_of(task.source)
+            try:
+                end = yield from _steps(request, number, model, control)
+            except Exception as error:
+                end = told(error)
         control.news.append(TaskEnded(number, end))
     return None
+
+
+def _files_of(source: StackInput) -> set[Path]:
+    """Give the files that are restored with this one."""
+    from diffir_core.stacks.batch import with_siblings
+
+    return with_siblings(source) if isinstance(source, Path) else set()
 
 
 def _steps(

@@ -118,6 +118,7 @@ def test_units_that_napari_does_not_know_are_no_obstacle(
 def test_a_cancelled_restoration_leaves_no_threads(
     viewer: Any, qtbot: Any, tiny_model: Path
 ) -> None:
+    before = set(threading.enumerate())
     stack = np.random.default_rng(0).integers(0, 999, (200, 256, 256), np.uint16)
     viewer.add_image(stack, name="long", axis_labels=("z", "y", "x"))
     widget = opened(viewer, "Restore")
@@ -129,7 +130,8 @@ def test_a_cancelled_restoration_leaves_no_threads(
 
     def are_gone() -> bool:
         gc.collect()  # Idle threads end with the pool that they are of.
-        return not any(t.name.startswith("diffir") for t in threading.enumerate())
+        new = set(threading.enumerate()) - before
+        return not any(t.name.startswith("diffir") for t in new)
 
     qtbot.waitUntil(are_gone, timeout=10_000)
 

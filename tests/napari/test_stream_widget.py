@@ -15,6 +15,7 @@ import pytest
 import tifffile
 import zarr
 from heartbeat import Heartbeat
+from ome_files import write_set
 from qtpy.QtWidgets import QApplication
 
 import diffir_core as diffir
@@ -376,6 +377,21 @@ def test_nothing_is_chosen_until_a_file_is(
     press_file()
     assert box.path == tmp_path / "a.tif", "a dialog that is left changes nothing"
     assert form.output_edit.text() == "typed.ome.zarr"
+
+
+def test_files_of_a_set_are_one_stack_of_the_folder(
+    viewer: Any, qtbot: Any, tmp_path: Path, tiny_model: Path, session: StackSession
+) -> None:
+    folder, out = tmp_path / "stacks", tmp_path / "results"
+    folder.mkdir()
+    write_set(folder)
+    widget = open_widget(viewer, tiny_model)
+    widget.form.input_box.add_path(folder, is_folder_of_stacks=True)
+    widget.form.output_edit.setText(str(out))
+    widget.start_button.click()
+    ended(widget, qtbot)
+    assert [path.name for path in out.glob("*.zarr")] == ["c0.ome.zarr"]
+    assert [row.status for row in widget.state.rows] == ["done", "done"]
 
 
 def test_a_folder_of_stacks_is_a_table_of_jobs(
