@@ -32,10 +32,9 @@ from diffir_core.engine.blocks import (
     strips,
 )
 
-BALANCE = 0.2
-"""The ratio at which half is given back. It was chosen, as was the square, on images of
-the training set, in pixels of one to four of theirs, seen by simulated cameras of 10 to
-6000 photons: there it gains 0.9 dB in the mean, and one in twenty loses 0.05 dB."""
+BALANCE = 0.3
+"""The ratio at which half is given back, chosen on images of the training set: see
+`benchmarks/fine_structure.py`."""
 _SIGMA_PX = 8.0
 _TRUNCATE = 3.0
 _STANDS_OUT = 4.0
@@ -47,7 +46,9 @@ REACH_PX = int(_TRUNCATE * _SIGMA_PX) + 2 * BLOCK_PX + _MARGIN
 """How far a pixel has an influence."""
 
 
-def give_back_fine_structure(read: Reader, restored: Image) -> None:
+def give_back_fine_structure(
+    read: Reader, restored: Image, balance: float = BALANCE
+) -> None:
     """Change `restored` in place.
 
     Parameters
@@ -56,14 +57,16 @@ def give_back_fine_structure(read: Reader, restored: Image) -> None:
         Gives rows of the raw image; a part at a time is asked for.
     restored
         (channels, Y, X) in model units, of the size of the raw image.
+    balance
+        The ratio at which half is given back; the larger, the less comes back.
     """
-    shares = between_blocks(_shares(read, restored), *restored.shape[1:])
+    shares = between_blocks(_shares(read, restored, balance), *restored.shape[1:])
     around = _surroundings(read, restored)
     for (rows, share), (raw, kept) in zip(shares, around, strict=True):
         restored[:, rows] += share * _residual(raw, kept)[:, 1:-1, 1:-1]
 
 
-def _shares(read: Reader, restored: Image) -> Image:
+def _shares(read: Reader, restored: Image, balance: float) -> Image:
     """Give which part of the residual each block gets back."""
     powers = [
         (_power(kept[:, 1:-1, 1:-1]), _power(_residual(raw, kept)))
@@ -73,7 +76,7 @@ def _shares(read: Reader, restored: Image) -> Image:
         smoothed(np.concatenate(parts, axis=1, dtype=np.float64), _SIGMA_PX, _TRUNCATE)
         for parts in zip(*powers, strict=True)
     )
-    total = kept**2 + (BALANCE * taken) ** 2
+    total = kept**2 + (balance * taken) ** 2
     shares = np.divide(kept**2, total, out=np.zeros_like(total), where=total > 0)
     return np.asarray(shares, np.float32)
 
