@@ -125,11 +125,6 @@ def _without_samples(axes: str) -> str:
 def _axes(spec: ImageSpec) -> tuple[str, list[str]]:
     """Give the axes as they come, and in the order of the format."""
     axes = _without_samples(spec.metadata.axes)
-    if set(axes) - set(_ORDER):
-        raise InputError(
-            f"OME-Zarr has the axes T, C, Z, Y and X only, not '{spec.metadata.axes}'; "
-            "write a TIFF instead."
-        )
     return axes, sorted(axes, key=_ORDER.index)
 
 

@@ -17,6 +17,9 @@ _ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 _TIFF_TYPES = (
     *("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64"),
 )
+_ZARR_AXES = "TCZYXS"
+_TIFF_AXES = "TCZYXSAPRHE"
+"""Those that OME has, and those it lets run along with one of them (`ModuloAlong`)."""
 _ZARR_TYPES = (*_TIFF_TYPES, "uint64", "int64", "float16")
 
 
@@ -74,6 +77,20 @@ def check_type(path: Path, dtype: np.dtype[Any]) -> None:
             f"{kind} cannot hold values of type {dtype.name}; {other}choose another "
             "type, as with output_dtype=float32 (--set output_dtype=float32 on the "
             "command line)."
+        )
+
+
+def check_axes_held(path: Path, axes: str) -> None:
+    """Refuse axes that the format of the output has no name for."""
+    is_zarr_name = path.suffix.lower() == ".zarr"
+    held = _ZARR_AXES if is_zarr_name else _TIFF_AXES
+    if strange := [axis for axis in axes if axis not in held]:
+        in_tiff = is_zarr_name and set(strange) <= set(_TIFF_AXES)
+        raise InputError(
+            f"{'OME-Zarr' if is_zarr_name else 'OME-TIFF'} has no axis "
+            f"{' and no '.join(strange)}, and the axes are {axes}; call it Z, T or C "
+            f"if one of them is free{', name the output .ome.tif' if in_tiff else ''}, "
+            "or split the stack."
         )
 
 

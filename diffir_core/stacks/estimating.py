@@ -20,6 +20,7 @@ from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.checking import output_bytes
 from diffir_core.stacks.destination import (
     check_apart,
+    check_axes_held,
     check_name,
     check_type,
 )
@@ -85,6 +86,7 @@ def estimate(
         if target is not None:
             check_apart(files_of(source), target)
             check_type(target, work.dtype)
+            check_axes_held(target, work.source.layout.axes)
         return _estimate(work, target)
     finally:
         source.close()

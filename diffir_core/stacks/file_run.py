@@ -19,6 +19,7 @@ from diffir_core.stacks.checking import check_done, check_room, storage_error
 from diffir_core.stacks.crew import Crew, Errand, check_shareable
 from diffir_core.stacks.destination import (
     check_apart,
+    check_axes_held,
     check_destination,
     check_type,
 )
@@ -188,6 +189,7 @@ def _file_run(
     conditions = Conditions(**journal.header["conditions"]) if journal else None
     work = prepare(source, model, options, conditions)
     check_type(place.destination, work.dtype)
+    check_axes_held(place.destination, source.layout.axes)
     if conditions is None and options.memory is None:
         work = work.sharing_memory(sharers)
     job = job_of(name, place.destination, model, source.layout, options)

@@ -240,3 +240,27 @@ def test_every_column_is_met_when_the_range_is_measured(identity: Model) -> None
     image[:, 5::10] = 2000  # Between the columns that every tenth pixel is in.
     _, report = diffir.restore(image, identity, axes="YX", return_report=True)
     assert report.mappings[0].scale == pytest.approx(1900)
+
+
+@pytest.mark.parametrize(
+    ("axes", "name", "said"),
+    [
+        ("MYX", "m.ome.tif", "has no axis M"),
+        ("VYX", "v.ome.zarr", "has no axis V"),
+        ("PYX", "p.ome.zarr", "name the output .ome.tif"),
+    ],
+)
+def test_axes_that_a_format_has_not_are_refused_at_once(
+    identity: Model, tmp_path: Path, axes: str, name: str, said: str
+) -> None:
+    source = ArraySource(STACK, axes)
+    with pytest.raises(InputError, match=said):
+        next(restore_file_steps(source, tmp_path / name, identity))
+    assert not list(tmp_path.iterdir())
+
+
+def test_phases_are_kept_by_ome_tiff(identity: Model, tmp_path: Path) -> None:
+    source, result = ArraySource(STACK, "PYX"), tmp_path / "p.ome.tif"
+    for _ in restore_file_steps(source, result, identity):
+        pass
+    assert described(result).axes == "PYX"
