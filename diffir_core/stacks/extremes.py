@@ -27,6 +27,8 @@ MOST = 4.0
 """In model units, 1 being the bright end of an image. `fluo-denoise` removes single hot
 pixels of this height and gives spots back within 10 % at the peak and 5 % in sum; of
 3 to 8 that were tried, those below brighten weak spots, those above dim strong ones."""
+Place = tuple[NDArray[np.intp], ...]
+"""Indices of pixels: channels, rows, columns."""
 _STRIP_ROWS = 64
 _REMOVED, _KEPT = 0.3, 0.7
 _OPTICAL = 0.1
@@ -67,9 +69,6 @@ def without_hot_pixels(values: NDArray[Any], mapping: IntensityMapping) -> NDArr
     for place, middles in found:
         mended[place] = middles
     return mended
-
-
-Place = tuple[NDArray[np.intp], ...]
 
 
 def _medians(
