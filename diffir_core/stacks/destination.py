@@ -17,7 +17,7 @@ _ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 _TIFF_TYPES = (
     *("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64"),
 )
-_ZARR_AXES = "TCZYXS"
+_ZARR_AXES = "TCZYX"
 _TIFF_AXES = "TCZYXSAPRHE"
 """Those that OME has, and those it lets run along with one of them (`ModuloAlong`)."""
 _ZARR_TYPES = (*_TIFF_TYPES, "uint64", "int64", "float16")
@@ -83,7 +83,9 @@ def check_type(path: Path, dtype: np.dtype[Any]) -> None:
 def check_axes_held(path: Path, axes: str) -> None:
     """Refuse axes that the format of the output has no name for."""
     is_zarr_name = path.suffix.lower() == ".zarr"
-    held = _ZARR_AXES if is_zarr_name else _TIFF_AXES
+    held = _TIFF_AXES
+    if is_zarr_name:  # Samples become its channels, if it has no others.
+        held = _ZARR_AXES if "C" in axes else _ZARR_AXES + "S"
     if strange := [axis for axis in axes if axis not in held]:
         in_tiff = is_zarr_name and set(strange) <= set(_TIFF_AXES)
         raise InputError(

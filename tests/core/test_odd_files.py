@@ -248,12 +248,14 @@ def test_every_column_is_met_when_the_range_is_measured(identity: Model) -> None
         ("MYX", "m.ome.tif", "has no axis M"),
         ("VYX", "v.ome.zarr", "has no axis V"),
         ("PYX", "p.ome.zarr", "name the output .ome.tif"),
+        ("CYXS", "s.ome.zarr", "has no axis S"),
     ],
 )
 def test_axes_that_a_format_has_not_are_refused_at_once(
     identity: Model, tmp_path: Path, axes: str, name: str, said: str
 ) -> None:
-    source = ArraySource(STACK, axes)
+    stack = STACK if len(axes) == 3 else STACK[..., None]
+    source = ArraySource(stack, axes)
     with pytest.raises(InputError, match=said):
         next(restore_file_steps(source, tmp_path / name, identity))
     assert not list(tmp_path.iterdir())
