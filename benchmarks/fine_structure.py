@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from diffir_training.degradations import CameraNoise, draw_camera
-from image_quality.sets import default_data
+from image_quality.sets import binned, default_data
 from numpy.typing import NDArray
 from skimage.io import imread
 
@@ -71,7 +71,7 @@ def exposures(folder: Path) -> Iterator[tuple[Image, Image]]:
     for name, part in _FILES:
         plane = np.squeeze(imread(folder / name))[part].astype(np.float64)
         for factor in _SHRINKING:
-            clean = _stretched(_binned(plane, factor))[:_SIDE, :_SIDE]
+            clean = _stretched(binned(plane, factor))[:_SIDE, :_SIDE]
             for photons in _PHOTONS if min(clean.shape) >= _LEAST_SIDE else ():
                 camera = draw_camera(
                     CameraNoise(
@@ -96,12 +96,6 @@ def gains_db(noisy: Image, expected: Image, model: diffir.Model) -> list[float]:
     return [
         float(10 * np.log10(error / np.mean((image - truth) ** 2))) for image in results
     ]
-
-
-def _binned(plane: NDArray[np.float64], factor: int) -> NDArray[np.float64]:
-    rows, columns = (size // factor for size in plane.shape)
-    whole = plane[: rows * factor, : columns * factor]
-    return whole.reshape(rows, factor, columns, factor).mean(axis=(1, 3))
 
 
 def _stretched(plane: NDArray[np.float64]) -> Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from diffir_core._official import State, find_network, infer_config, stage_of
+from diffir_core._tensor_files import write_tensors
 from diffir_core._unpickling import read_pickled
 from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
@@ -159,10 +158,7 @@ def save_model(
     }
     if statistics is not None:
         state |= statistics.state()
-    temporary = path.with_name(path.name + ".part")
-    # `save_file` would make a file that nobody else may read.
-    temporary.write_bytes(save(state, metadata=metadata))
-    os.replace(temporary, path)
+    write_tensors(path, state, metadata)
 
 
 def convert(official: str | Path, destination: str | Path) -> Model:

@@ -92,6 +92,7 @@ def test_arrows_inside_the_core_point_inwards() -> None:
         allowed = set(LEAVES) | {
             "_base",
             "_official",
+            "_tensor_files",
             "_unpickling",
             "options",
             "report",

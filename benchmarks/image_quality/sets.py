@@ -119,7 +119,7 @@ def simulated_sem(data: Path) -> Iterator[Pair]:
     """Yield electron micrographs, binned by two, with three noise levels."""
     for path in sorted((data / "clean" / "axondeepseg_sem").glob("*.*")):
         if path.suffix.lower() in (".png", ".tif"):
-            clean = _binned(imread(path))
+            clean = binned(imread(path))
             for photons in (8.0, 40.0, 80.0):
                 yield simulated(f"{path.stem}/{photons:g}", clean, photons)
 
@@ -157,7 +157,7 @@ def simulated_variety(data: Path) -> Iterator[Pair]:
 def simulated_sharp(data: Path) -> Iterator[Pair]:
     """Yield the same images in pixels twice as large, with little noise."""
     for name, clean in clean_variety(data):
-        sharp = _binned(clean)
+        sharp = binned(clean)
         if min(sharp.shape) < _SHARP_SIDE:
             continue
         for photons in (80.0, 800.0):
@@ -177,8 +177,7 @@ def simulated_correlated(data: Path) -> Iterator[Pair]:
             noise = ndimage.gaussian_filter(rng.standard_normal(signal.shape), blur_px)
             noisy = rng.poisson(signal * _PER_COUNT) / _PER_COUNT
             noisy = noisy + _CORRELATED * RANGE * noise / noise.std()
-            eight_bit = np.clip(np.rint(noisy), 0, RANGE).astype(np.uint8)
-            yield Pair(name, f"blur {blur_px:g} px", eight_bit, signal)
+            yield Pair(name, f"blur {blur_px:g} px", _eight_bit(noisy), signal)
 
 
 def clean_variety(data: Path) -> Iterator[tuple[str, Image]]:
@@ -189,7 +188,7 @@ def clean_variety(data: Path) -> Iterator[tuple[str, Image]]:
             continue
         clean = np.asarray(imread(path))[plane]
         if min(clean.shape) >= _BINNED_SIDE:
-            clean = _binned(clean)
+            clean = binned(clean)
         yield "/".join([path.stem, *map(str, plane)]), clean
 
 
@@ -200,8 +199,7 @@ def simulated(name: str, clean: Image, photons: float = _PHOTONS) -> Pair:
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     noisy = gain * rng.poisson(signal / gain) + _BLACK_LEVEL
     noisy = noisy + _READ_NOISE * rng.standard_normal(signal.shape)
-    eight_bit = np.clip(np.rint(noisy), 0, RANGE).astype(np.uint8)
-    return Pair(name, "simulated", eight_bit, signal + _BLACK_LEVEL)
+    return Pair(name, "simulated", _eight_bit(noisy), signal + _BLACK_LEVEL)
 
 
 def stretched(clean: Image) -> NDArray[np.float64]:
@@ -211,11 +209,17 @@ def stretched(clean: Image) -> NDArray[np.float64]:
     return np.clip((values - low) / (high - low), 0, None)
 
 
-def _binned(image: Image) -> Image:
+def binned(image: Image, factor: int = 2) -> NDArray[np.float64]:
+    """Give the means of so many by so many pixels, of the first channel."""
     plane = image if image.ndim == 2 else image[..., 0]
-    rows, columns = (size // 2 * 2 for size in plane.shape)
-    halves = plane[:rows, :columns].astype(np.float64)
-    return np.asarray(halves.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3)))
+    rows, columns = (size // factor for size in plane.shape)
+    whole = plane[: rows * factor, : columns * factor].astype(np.float64)
+    parts = whole.reshape(rows, factor, columns, factor)
+    return np.asarray(parts.mean(axis=(1, 3)))
+
+
+def _eight_bit(counts: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(counts), 0, RANGE).astype(np.uint8)
 
 
 SETS: dict[str, Callable[[Path], Iterator[Pair]]] = {

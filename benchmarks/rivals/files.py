@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from safetensors import safe_open
-from safetensors.torch import save_file
 
+from diffir_core._tensor_files import write_tensors
 from diffir_core.config import ModelConfig
 from diffir_core.errors import CheckpointError
 from rivals.networks import PlainDIRformer, Rival, UNet, UNetConfig
@@ -27,9 +26,7 @@ def save_rival(path: Path, network: Rival) -> None:
         "kind": network.kind,
         "config": network.config.model_dump_json(),
     }
-    temporary = path.with_name(path.name + ".part")
-    save_file(state, temporary, metadata=metadata)
-    os.replace(temporary, path)
+    write_tensors(path, state, metadata)
 
 
 def load_rival(path: Path) -> Rival:

@@ -7,15 +7,14 @@ network: any crop, with a halo around it, comes out as the same place of the who
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
+from diffir_core._tensor_files import write_tensors
 from diffir_core.errors import InputError
 from diffir_core.intensity import IntensityMapping
 from diffir_core.ipr import IPR
@@ -51,11 +50,8 @@ class FrozenState:
             "scale": self.mapping.scale,
             "halo": self.halo,
         }
-        temporary = path.with_name(path.name + ".part")
         tensors = {k: v.cpu().contiguous() for k, v in self.attention.items()}
-        # `save_file` would make a file that nobody else may read.
-        temporary.write_bytes(save(tensors, {"diffir": json.dumps(about)}))
-        os.replace(temporary, path)
+        write_tensors(path, tensors, {"diffir": json.dumps(about)})
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

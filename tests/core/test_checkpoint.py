@@ -225,3 +225,9 @@ def test_converting_keeps_the_weights(tmp_path: Path) -> None:
 
 def test_the_default_model_is_offered_first() -> None:
     assert next(iter(shipped_models())) == DEFAULT_MODEL
+
+
+def test_others_may_read_a_stored_model(tmp_path: Path) -> None:
+    (tmp_path / "usual").write_bytes(b"")
+    model = save_tiny(tmp_path, "tiny")
+    assert model.stat().st_mode == (tmp_path / "usual").stat().st_mode
