@@ -1,8 +1,8 @@
 """Image quality on real pairs, of DiffIR models and of what one would use instead.
 
-    python benchmarks/quality.py [--model fluo-denoise ...] [--symmetries]
-        [--rival NAME=FILE ...] [--data DIR] [--sets ...] [--json FILE]
-        [--figure FILE] [--scores FILE] [--limit N]
+    python benchmarks/quality.py [--model fluo-denoise ...] [--rival NAME=FILE ...]
+        [--data DIR] [--sets ...] [--json FILE] [--figure FILE] [--scores FILE]
+        [--limit N]
 
 Sets are described in `image_quality/sets.py`, methods in `image_quality/classical.py`,
 `stabilised_bm3d.py` and `noise2void.py`. BM3D needs what is in
@@ -31,7 +31,6 @@ from image_quality.methods import (
     classical_methods,
     of_model,
     of_rival,
-    of_symmetries,
 )
 from image_quality.running import ScoreFile, score_set
 from image_quality.sets import SETS, default_data, spread
@@ -50,8 +49,6 @@ def main() -> None:
     """Score, print tables as Markdown, draw the figure."""
     options = _options()
     methods, models = _methods(options.model, options.methods)
-    if options.symmetries:
-        methods += [of_symmetries(name) for name in options.model]
     methods += [of_rival(name, path) for name, path in options.rival]
     file = ScoreFile(options.scores)
     results: Results = {}
@@ -80,9 +77,6 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", nargs="+", default=["fluo-denoise"])
-    parser.add_argument(
-        "--symmetries", action="store_true", help="models also by 8 flips and turns"
-    )
     parser.add_argument(
         "--rival", nargs="+", type=_named_file, default=[], metavar="NAME=FILE"
     )

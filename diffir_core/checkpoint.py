@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from diffir_core._official import State, find_network, infer_config, stage_of
+from diffir_core._shared_weights import WEIGHTS, weights_beside
 from diffir_core._tensor_files import write_tensors
 from diffir_core._unpickling import read_pickled
 from diffir_core.card import ModelCard
@@ -63,14 +64,9 @@ def _load_file(path: Path, name: str) -> Model:
 
 
 def _load_safetensors(path: Path, name: str) -> Model:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path.name} is damaged or not a weights file ({error}); fetch it again."
-        ) from error
+    metadata, state = _read(path)
+    if weights := metadata.get(WEIGHTS):
+        _, state = _read(weights_beside(path, weights))
     if not metadata.get("format", "").startswith("diffir/"):
         state = find_network(state, path.name)
         return _build(state, infer_config(state, path.name), None, name, path.name)
@@ -96,6 +92,17 @@ def _load_safetensors(path: Path, name: str) -> Model:
             "states; fetch it again."
         )
     return model
+
+
+def _read(path: Path) -> tuple[dict[str, str], State]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            return metadata, {key: file.get_tensor(key) for key in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path.name} is damaged or not a weights file ({error}); fetch it again."
+        ) from error
 
 
 def _build(

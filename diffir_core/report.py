@@ -56,5 +56,7 @@ class RestoreReport(FrozenConfig):
     or, where they leave it open, by the model's card."""
     keeps_fine_structure: bool = False
     """Whether planes were given back fine structure of the raw ones, likewise."""
+    averages_symmetries: bool = False
+    """Whether planes are the mean of all their flips and turns, likewise."""
     versions: dict[str, str]
     options: dict[str, object]

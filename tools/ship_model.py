@@ -42,7 +42,7 @@ def main() -> None:
     for path in options.costs:
         figures |= json.loads(path.read_text())[card.name]
     if options.figures:
-        figures |= _figures(options.figures, card.name)
+        figures |= quality_figures(options.figures, card.name)
     card = card.replace(figures=figures)
     path = MODELS / f"{card.name}.safetensors"
     save_model(
@@ -55,7 +55,7 @@ def main() -> None:
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
-def _figures(path: Path, name: str) -> dict[str, float]:
+def quality_figures(path: Path, name: str) -> dict[str, float]:
     """Give the mean PSNR (dB) and SSIM of each set, rounded down."""
     figures = {}
     for title, rows in _sets(json.loads(path.read_text())).items():

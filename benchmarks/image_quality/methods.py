@@ -11,7 +11,6 @@ from rivals.files import load_rival
 from rivals.restoring import restore_with
 
 import diffir_core as diffir
-from diffir_core.intensity import IntensityMapping
 from diffir_core.model import fingerprint
 from image_quality.classical import GAUSSIAN, NON_LOCAL_MEANS, TOTAL_VARIATION
 from image_quality.noise2void import noise2void
@@ -61,19 +60,6 @@ def classical_methods() -> list[Method]:
     n2v = Method("Noise2Void", "1", lambda p: noise2void(p.noisy), needs="careamics")
     noisy = Method(NOISY, "1", lambda pair: pair.noisy)
     return [noisy, *blind, nlm, *oracles, bm3d, n2v]
-
-
-def of_symmetries(name: str) -> Method:
-    """Restore in all eight flips and rotations, and average; rounded as `of_model`."""
-    model = diffir.load_model(name)
-
-    def restored(pair: Pair) -> Image:
-        mean, _ = diffir.restore_samples(
-            pair.noisy, model, axes="YX", samples=8, kind="symmetries"
-        )
-        return IntensityMapping(0.0, 1.0).from_model(mean, pair.noisy.dtype)[0]
-
-    return Method(f"{model.name}, 8 symmetries", model.fingerprint[:16], restored)
 
 
 def of_model(name: str) -> Method:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diffir_core.card import ModelCard
 from diffir_core.engine.dense import dense_layers
 from diffir_core.engine.device import (
     Precision,
@@ -29,6 +28,7 @@ from diffir_core.engine.runner import Runner
 from diffir_core.engine.selftest import native_agrees, psnr_of_precision
 from diffir_core.engine.storage import FileStore, MemoryStore, Store
 from diffir_core.engine.streams import Streams
+from diffir_core.engine.symmetries import SYMMETRIES, SymmetryMean, mean_bytes
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.torch_streams import TorchStreams
 from diffir_core.engine.workers import Workers, exhaust
@@ -39,6 +39,7 @@ from diffir_core.model import Model
 from diffir_core.nn import DiffIRS2
 from diffir_core.nn.padding import padded_size
 from diffir_core.options import Kernels, RestoreOptions
+from diffir_core.settled import settle
 
 Array = NDArray[np.float32]
 Result = TypeVar("Result")
@@ -57,6 +58,7 @@ class Restorer:
         self, model: Model, options: RestoreOptions, threads: int | None = None
     ) -> None:
         self.model, self.options, self.config = model, options, model.config
+        self.settled = settle(model.card, options)
         chosen = choose_device(options.device)
         self.device, self.device_reason = chosen.device, chosen.reason
         self._network = _on_device(model.restorer, self.device)
@@ -77,18 +79,6 @@ class Restorer:
         with torch.inference_mode():
             self._dense = dense_layers(self._network.G, self.streams.convolution)
 
-    @property
-    def keeps_local_mean(self) -> bool:
-        """Whether planes are given back the local mean that was measured."""
-        asked, card = self.options.keep_local_mean, self.model.card or ModelCard()
-        return card.keeps_local_mean if asked is None else asked
-
-    @property
-    def keeps_fine_structure(self) -> bool:
-        """Whether planes are given back fine structure that was taken from them."""
-        asked, card = self.options.keep_fine_structure, self.model.card or ModelCard()
-        return card.keeps_fine_structure if asked is None else asked
-
     def _check(self) -> None:
         options, config, name = self.options, self.config, self.model.name
         if options.steps is not None and options.steps > config.timesteps:
@@ -101,7 +91,7 @@ class Restorer:
                 f"'{name}' was stored without statistics of its IPRs, so that only "
                 f"strength 1 is defined, not {options.strength:g}."
             )
-        if self.keeps_fine_structure and config.scale != 1:
+        if self.settled.keeps_fine_structure and config.scale != 1:
             raise InputError(
                 f"'{name}' gives images {config.scale} times as large; fine structure "
                 "is given back at the same size only. Leave keep_fine_structure out."
@@ -175,6 +165,22 @@ class Restorer:
 
         The attention matrices that were computed are left in the jobs.
         """
+        if not self.settled.averages_symmetries:
+            yield from self._restore(jobs, joint)
+            return
+        means = [SymmetryMean(job) for job in jobs]
+        for symmetry in SYMMETRIES:
+            turned = [mean.turned(symmetry) for mean in means]
+            for fraction in self._restore(turned, joint):
+                yield (symmetry.number + fraction) / len(SYMMETRIES)
+            for mean in means:
+                mean.add(symmetry)
+        for mean in means:
+            mean.write()
+
+    def _restore(
+        self, jobs: Sequence[Job], joint: bool
+    ) -> Generator[float, None, None]:
         given = [dict(job.attention) for job in jobs]
         tiling = self.tiling
         while True:
@@ -241,14 +247,25 @@ class Restorer:
     def plan_planes(self, height: int, width: int, count: int) -> MemoryPlan:
         """Plan the memory of `count` planes of this size, before any is there."""
         rows, columns = (padded_size(size, self.config) for size in (height, width))
-        return self._plan(count * rows, columns, count, None)
+        plan = self._plan(count * rows, columns, count, None)
+        if not self.settled.averages_symmetries:
+            return plan
+        turned = self._plan(count * columns, rows, count, None)
+        return max(plan, turned, key=lambda one: one.peak_bytes)
+
+    def mean_bytes(self, pixels: int) -> int:
+        """Give the main memory that the mean of symmetries of so many pixels takes."""
+        if not self.settled.averages_symmetries:
+            return 0
+        return mean_bytes(pixels * self.config.scale**2, self.config.out_channels)
 
     def _plan(
         self, height: int, width: int, folds: int, tiling: Tiling | None
     ) -> MemoryPlan:
-        model = MemoryModel(
-            self.config, self.streams, self.workers.count, self.reserved_bytes
-        )
+        reserved = self.reserved_bytes
+        if self.device.type == "cpu":
+            reserved += self.mean_bytes(height * width)
+        model = MemoryModel(self.config, self.streams, self.workers.count, reserved)
         return model.plan(
             height, width, self.budget_bytes, tiling or self.tiling, folds
         )

@@ -100,7 +100,10 @@ def _estimate(work: StackWork, destination: Path | None) -> Estimate:
     on_cpu = restorer.device.type == "cpu"
     values = int(np.prod(work.source.shape)) * work.source.dtype.itemsize
     in_hand = 2 * values // len(work.planes) * work.conditions.batch
-    beside = _LIBRARIES_BYTES + in_hand + (0 if on_cpu else waiting_bytes(work))
+    beside = _LIBRARIES_BYTES + in_hand
+    if not on_cpu:
+        pixels = height * width * work.conditions.batch
+        beside += waiting_bytes(work) + restorer.mean_bytes(pixels)
     seconds, tiles, pixels = _timed_tile(work, planes)
     share = height * width * len(planes) / pixels
     return Estimate(

@@ -20,6 +20,7 @@ def header_of(work: StackWork) -> dict[str, Any]:
         "input": input_of(work.source),
         "model": restorer.model.fingerprint,
         "options": restorer.options.model_dump(mode="json"),
+        "settled": restorer.settled.model_dump(mode="json"),
         "machine": machine_of(work),
         "planes": len(work.planes),
         "conditions": asdict(work.conditions),

@@ -14,6 +14,7 @@ from diffir_core.errors import OutputExistsError
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
+from diffir_core.settled import settle
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.fingerprint import input_of
 from diffir_core.stacks.journal import differences
@@ -83,8 +84,12 @@ def finished_steps(
             f"{path} is already there, and not by this model; choose another name or "
             "pass --overwrite."
         )
-    wanted = options.model_dump(mode="json") if options else report.options
-    _check_same(path, differences(report.options, wanted, "options"))
+    wanted = options or RestoreOptions.parse(report.options)
+    asked = wanted.model_dump(mode="json")
+    _check_same(path, differences(report.options, asked, "options"))
+    settled = settle(model.card, wanted).model_dump(mode="json")
+    was = {name: getattr(report, name) for name in settled}
+    _check_same(path, differences(was, settled, "model"))
     known = report.input.model_dump(mode="json", exclude={"checksum"})
     _check_same(path, differences(known, input_of(source), "input"))
     found = yield from _checksum(source, model)

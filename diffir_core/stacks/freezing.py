@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from diffir_core.engine.frozen import FrozenState, crop_with_halo
 from diffir_core.engine.halo import probe_halo
-from diffir_core.engine.restorer import check_ipr
+from diffir_core.engine.restorer import Restorer, check_ipr
+from diffir_core.engine.symmetries import SYMMETRIES
 from diffir_core.engine.workers import exhaust
 from diffir_core.errors import InputError
 from diffir_core.model import Model
@@ -63,6 +64,18 @@ def freeze(
     )
 
 
+def _check_symmetries(state: FrozenState, restorer: Restorer) -> None:
+    """Refuse a state that knows one symmetry where all are wanted."""
+    last = SYMMETRIES[-1]
+    known = any(name == last.named(name.rpartition("/")[2]) for name in state.attention)
+    if restorer.settled.averages_symmetries and not known:
+        raise InputError(
+            "The state was frozen without the mean of symmetries; freeze the image "
+            "again with this model and average_symmetries, or render with "
+            "average_symmetries=False."
+        )
+
+
 def _under(options: RestoreOptions, state: FrozenState) -> RestoreOptions:
     """Give options whose IPR is the state's, which is what it is."""
     return options.replace(ipr=state.ipr, strength=1.0, ipr_scope="plane", region=None)
@@ -92,6 +105,7 @@ def render(
     options = options or RestoreOptions()
     check_ipr(state.ipr, model)
     restorer = restorer_of_images(model, _under(options, state))
+    _check_symmetries(state, restorer)
     layout = ArraySource(image, axes).layout
     height, width = layout.size("Y"), layout.size("X")
     top, bottom, left, right = region or (0, height, 0, width)

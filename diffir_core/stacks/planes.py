@@ -41,9 +41,10 @@ class MappedPlane:
         values = without_hot_pixels(values, mapping)
         self._values, self._mapping, self._config = values, mapping, config
         self._dtype = dtype
-        self._keeps_mean = restorer.keeps_local_mean
-        self._keeps_structure = restorer.keeps_fine_structure
-        self._waits = self._keeps_mean or self._keeps_structure
+        self._settled = restorer.settled
+        self._waits = (
+            self._settled.keeps_local_mean or self._settled.keeps_fine_structure
+        )
         self._are_extreme = are_extreme(values, mapping)
         height, width = (size * config.scale for size in values.shape[1:])
         shape = (config.out_channels, height, width)
@@ -85,9 +86,9 @@ class MappedPlane:
         return self._result
 
     def _keep(self) -> None:
-        if self._keeps_mean:
+        if self._settled.keeps_local_mean:
             local_mean.restore_local_mean(self._raw, self._result, self._config.scale)
-        if self._keeps_structure:
+        if self._settled.keeps_fine_structure:
             fine_structure.give_back_fine_structure(self._raw, self._result)
 
     def _raw(self, rows: slice) -> NDArray[np.float32]:
@@ -116,8 +117,9 @@ class MappedPlane:
 
 def kept_reach_px(restorer: Restorer) -> int:
     """Give how far a pixel has an influence through what planes are given back."""
-    reach = local_mean.REACH_PX if restorer.keeps_local_mean else 0
-    return reach + (fine_structure.REACH_PX if restorer.keeps_fine_structure else 0)
+    settled = restorer.settled
+    reach = local_mean.REACH_PX if settled.keeps_local_mean else 0
+    return reach + (fine_structure.REACH_PX if settled.keeps_fine_structure else 0)
 
 
 def readable_plane(

@@ -94,7 +94,6 @@ def report_of(
         ipr_source="given" if restorer.options.ipr else restorer.options.ipr_scope,
         ipr_mean_norm=mean_norm(iprs),
         versions=versions(),
-        keeps_local_mean=restorer.keeps_local_mean,
-        keeps_fine_structure=restorer.keeps_fine_structure,
+        **dict(restorer.settled),
         options=restorer.options.model_dump(mode="json"),
     )

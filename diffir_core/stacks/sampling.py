@@ -99,6 +99,8 @@ def restore_samples_steps(
 ) -> Generator[float, None, tuple[Image, Image]]:
     """Do as `restore_samples` does, and yield the fraction done after each strip."""
     chosen = options or RestoreOptions()
+    if kind == "symmetries":  # Whose mean has none.
+        chosen = chosen.replace(average_symmetries=False)
     _check(model, samples, kind, chosen)
     source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
     planes = source.layout.planes(model.config.in_channels)

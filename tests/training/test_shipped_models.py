@@ -16,6 +16,7 @@ from diffir_core.samples import sample_path
 
 LEVELS = {
     "fluo-denoise": (Level(0.0, 30.0), 8.0),
+    "fluo-denoise-large": (Level(0.0, 30.0), 8.0),
     "em-denoise": (Level(0.0, 30.0), 8.0),
     "fluo-deblur": (Level(1.5, 100.0), 3.0),
     "fluo-sr-x2": (Level(0.8, 100.0, binning=2), 2.0),

@@ -35,7 +35,10 @@ class OptionsBox(QGroupBox):
         self.scope_box.addItem("each plane", "plane")
         self.scope_box.addItem("each time point", "time")
         self.scope_box.addItem("the whole stack", "stack")
-        self.mean_box, self.structure_box = _kept_box(), _kept_box()
+        self.mean_box, self.structure_box = (
+            _card_box("kept as measured", "as the model gives it") for _ in range(2)
+        )
+        self.turns_box = _card_box("all eight, averaged", "as the image lies")
         self.low_box, self.high_box = _percentile_box(1.0), _percentile_box(99.8)
         self.memory_edit.setPlaceholderText("what is free")
         self.device_box.setToolTip("'auto' takes a CUDA device when there is one.")
@@ -55,6 +58,10 @@ class OptionsBox(QGroupBox):
             "Where an image is sharp and hardly noisy, the result may be given back "
             "structure as fine as its pixels that the model took for noise."
         )
+        self.turns_box.setToolTip(
+            "The mean of all flips and turns of a plane is a little nearer to the "
+            "truth, and takes eight times as long."
+        )
         self.seed_box.setToolTip("Of the random start; the same seed, the same result.")
         for box, end in ((self.low_box, "dark"), (self.high_box, "bright")):
             box.setToolTip(f"What counts as {end}, in percent of the pixels.")
@@ -66,6 +73,7 @@ class OptionsBox(QGroupBox):
         form.addRow("Prior (IPR) from", self.scope_box)
         form.addRow("Local mean", self.mean_box)
         form.addRow("Fine structure", self.structure_box)
+        form.addRow("Flips and turns", self.turns_box)
         form.addRow("Seed", self.seed_box)
         form.addRow("Dark percentile", self.low_box)
         form.addRow("Bright percentile", self.high_box)
@@ -89,6 +97,7 @@ class OptionsBox(QGroupBox):
             region=self._others.region if scope == "region" else None,
             keep_local_mean=self.mean_box.currentData(),
             keep_fine_structure=self.structure_box.currentData(),
+            average_symmetries=self.turns_box.currentData(),
             intensity=intensity,
         )
 
@@ -125,11 +134,12 @@ class OptionsBox(QGroupBox):
         self.device_box.setCurrentText(options.device)
         self.memory_edit.setText(options.memory or "")
         self._show_scope(options.ipr_scope)
-        for box, keeps in (
+        for box, asked in (
             (self.mean_box, options.keep_local_mean),
             (self.structure_box, options.keep_fine_structure),
+            (self.turns_box, options.average_symmetries),
         ):
-            box.setCurrentIndex(box.findData(keeps))
+            box.setCurrentIndex(box.findData(asked))
         self.low_box.setValue(options.intensity.low_percentile)
         self.high_box.setValue(options.intensity.high_percentile)
 
@@ -147,11 +157,12 @@ def _untouched(box: QDoubleSpinBox, before: float) -> float:
     return before if abs(shown - before) <= half_a_step else shown
 
 
-def _kept_box() -> QComboBox:
+def _card_box(yes: str, no: str) -> QComboBox:
+    """Give a choice that the model's card makes unless the user does."""
     box = QComboBox()
     box.addItem("as the model's card says", None)
-    box.addItem("kept as measured", True)
-    box.addItem("as the model gives it", False)
+    box.addItem(yes, True)
+    box.addItem(no, False)
     return box
 
 

@@ -91,7 +91,13 @@ class StackForm(QWidget):
 
     def _connect_options(self, box: OptionsBox) -> None:
         box.memory_edit.textChanged.connect(self._tell)
-        kinds = box.device_box, box.scope_box, box.mean_box, box.structure_box
+        kinds = (
+            box.device_box,
+            box.scope_box,
+            box.mean_box,
+            box.structure_box,
+            box.turns_box,
+        )
         for choice in kinds:
             choice.currentIndexChanged.connect(self._tell)
         for number in (box.seed_box, box.low_box, box.high_box):
