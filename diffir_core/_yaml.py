@@ -44,6 +44,10 @@ def read_yaml(path: str | Path) -> Any:
         raise InputError(
             f"{path} is not text in UTF-8; save it as UTF-8, or name the right file."
         ) from error
+    except RecursionError as error:
+        raise InputError(
+            f"{path} nests values too deeply; name the right file."
+        ) from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: of impossible dates.
         raise InputError(f"{path} is not valid YAML: {_reason(error)}.") from error
 

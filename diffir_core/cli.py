@@ -219,12 +219,19 @@ def convert(
 ) -> None:
     """Turn an official checkpoint into safetensors."""
     from diffir_core.checkpoint import convert
-    from diffir_core.errors import OutputExistsError
+    from diffir_core.errors import InputError, OutputExistsError
 
     if destination.exists() and not overwrite:
         raise OutputExistsError(
             f"{destination} is already there; choose another name or pass --overwrite."
         )
+    if destination.suffix != ".safetensors":
+        raise InputError(
+            f"{destination} is not named .safetensors, which is what is written; "
+            "choose such a name."
+        )
+    if destination.exists() and official.exists() and destination.samefile(official):
+        raise InputError(f"{destination} is the input itself; choose another name.")
     model = convert(official, destination)
     Console(soft_wrap=True).print(
         f"{destination}: {model.config.task}, stage {model.stage}, fingerprint "

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core import metrics
+from diffir_core.errors import InputError
 from diffir_core.model import Model
 from diffir_core.samples import sample_path
 from diffir_core.stacks.restoring import restore_file
@@ -39,6 +40,11 @@ def run_demo(
     """Restore the noisy sample into `folder`, and compare it with its reference."""
     import tifffile
 
+    if model.config.scale != 1:
+        raise InputError(
+            f"'{model.name}' gives images {model.config.scale} times as large, and the "
+            "sample has no such reference; choose a model that keeps the size."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     stack, picture = (
         folder / "restored.ome.tif",

@@ -70,14 +70,27 @@ class IntensityMapping:
 
 def converted(values: NDArray[Any], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:
     """Give values as `dtype`, rounded and clipped, and how many its range clipped."""
-    if dtype.kind == "f" or values.dtype == dtype:
-        return values.astype(dtype, copy=False), 0
+    if values.dtype == dtype:
+        return values, 0
+    if dtype.kind == "f":
+        return _as_float(values, dtype)
     info = np.iinfo(dtype)
     if values.dtype.kind == "f":
         values = np.rint(values)
     clipped = np.count_nonzero((values < info.min) | (values > info.max))
     low, high = (_holding(end, values.dtype) for end in (info.min, info.max))
     return np.clip(values, low, high).astype(dtype), int(clipped)
+
+
+def _as_float(values: NDArray[Any], dtype: np.dtype[Any]) -> tuple[NDArray[Any], int]:
+    """Give values as floats; what is too large for them is their largest, not inf."""
+    most = np.finfo(dtype).max
+    if values.dtype.kind == "f" and np.finfo(values.dtype).max <= most:
+        return values.astype(dtype), 0
+    clipped = np.count_nonzero(np.abs(values) > most) if dtype.itemsize < 8 else 0
+    if clipped:
+        values = np.clip(values, -most, most)
+    return values.astype(dtype), int(clipped)
 
 
 def _holding(end: int, dtype: np.dtype[Any]) -> Any:
@@ -101,12 +114,13 @@ def fit_mapping(
     """
     options = options or IntensityOptions()
     percentiles = (options.low_percentile, options.high_percentile)
-    low, high = np.percentile(values, percentiles).astype(float)
-    if high - low > _WIDEST:
+    wide = values.astype(np.result_type(values, np.float32), copy=False)
+    low, high = np.percentile(wide, percentiles).astype(float)
+    if high <= low:  # Nearly all values are equal: fall back to the full range.
+        low, high = float(values.min()), float(values.max())
+    if not high - low <= _WIDEST:
         raise InputError(
             f"The values range from {low:g} to {high:g}; give missing pixels, if that "
             "is what they are, a value near those of the others."
         )
-    if high <= low:  # Nearly all values are equal: fall back to the full range.
-        low, high = float(values.min()), float(values.max())
     return IntensityMapping(offset=low, scale=high - low if high > low else 1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core._whole_files import write_whole
 from diffir_core.errors import InputError
 
 _FORMAT = "diffir-ipr/1"
@@ -37,9 +37,8 @@ class IPR:
         path = Path(path)
         if not path.parent.is_dir():
             raise InputError(f"There is no folder {path.parent}; create it first.")
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_text(json.dumps(self.to_dict()) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        text = json.dumps(self.to_dict()) + "\n"
+        write_whole(path, text.encode())
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain values, as they are saved."""
@@ -86,7 +85,7 @@ class IPR:
                 f"{path} is not an IPR file: it is not text in UTF-8; name the right "
                 "file, or extract the IPR anew."
             ) from error
-        except (json.JSONDecodeError, AttributeError) as error:
+        except (json.JSONDecodeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path} is not an IPR file ({error}).") from error
 
 

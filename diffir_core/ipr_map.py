@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 
 Vector = NDArray[np.float64]
@@ -41,6 +42,10 @@ def ipr_map(iprs: Sequence[IPR]) -> IPRMap:
     """Lay IPRs of one model out in a plane, by principal components."""
     if not iprs:
         raise ValueError("a map needs an IPR")
+    if len({ipr.model for ipr in iprs}) > 1:
+        raise InputError(
+            "These IPRs belong to different models; extract all with one model."
+        )
     vectors = np.stack([ipr.vector for ipr in iprs]).astype(np.float64)
     coordinates, explained = _principal(vectors)
     return IPRMap(coordinates, explained, _scores(vectors))

@@ -26,8 +26,8 @@ def steer(ipr: IPR, model: Model, strength: float) -> IPR:
     """
     if strength == 1.0:
         return ipr
-    if strength < 0:
-        raise InputError(f"A strength of {strength:g} is below 0; choose 0 to 4.")
+    if not 0 <= strength < float("inf"):
+        raise InputError(f"A strength of {strength:g} is of no use; choose 0 to 4.")
     vector = _statistics(ipr, model).steered(ipr.vector, strength)
     source = f"{ipr.source or 'an IPR'} at strength {strength:g}"
     return replace(ipr, vector=vector, source=source)

@@ -35,14 +35,16 @@ class NoiseModel:
         """
         signal, difference = restored.ravel(), (noisy - restored).ravel()
         order = np.argsort(signal, kind="stable")
-        bins = max(2, min(_BINS, len(order) // _LEAST_VALUES))
+        bins = max(1, min(_BINS, len(order) // _LEAST_VALUES))
         levels, variances = [], []
         for members in np.array_split(order, bins):
             own = difference[members]
             spread = 1.4826 * np.median(np.abs(own - np.median(own)))
             levels.append(float(signal[members].mean()))
             variances.append(float(spread**2))
-        slope, constant = np.polyfit(levels, variances, 1)
+        slope, constant = 0.0, float(np.mean(variances))
+        if np.ptp(levels) > 0:
+            slope, constant = np.polyfit(levels, variances, 1)
         if slope < 0:
             slope, constant = 0.0, float(np.mean(variances))
         return cls(float(slope), float(constant))

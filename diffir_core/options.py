@@ -87,7 +87,7 @@ class RestoreOptions(FrozenConfig):
     nearer to the truth, in eight times the time. None does what the card says."""
     output_dtype: str | None = None
     """None keeps the input's."""
-    channels: tuple[int, ...] | None = None
+    channels: tuple[int, ...] | None = Field(None, min_length=1)
     """Restore these channels alone and copy the others; None restores all."""
     region: tuple[int, int, int, int] | None = None
     """(first row, row after the last, first column, column after the last) from which
@@ -97,6 +97,11 @@ class RestoreOptions(FrozenConfig):
     def _only_what_is_there(self) -> Self:
         if (self.ipr_scope == "region") != (self.region is not None):
             raise ValueError("ipr_scope 'region' and a region belong together")
+        if self.ipr is not None and self.ipr_scope in ("time", "region"):
+            raise ValueError(
+                f"a given ipr leaves nothing to extract from a {self.ipr_scope}; "
+                "leave ipr_scope out, or the ipr"
+            )
         if self.ipr is not None and self.strength != 1.0:
             raise ValueError(
                 "a given ipr is used as it is; scale it with diffir_core.steer, or "
@@ -131,7 +136,7 @@ def parse_bytes(text: str) -> int:
     unit = (match[2] if match[2] in _UNITS else match[2] + "B") if match else ""
     try:
         size = int(float(match[1]) * _UNITS[unit])  # type: ignore[index]
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         size = 0
     if size <= 0:
         raise ValueError(f"'{text}' is not a size like '4GB' or '500MB'")

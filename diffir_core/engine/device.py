@@ -14,6 +14,7 @@ from diffir_core.errors import InputError
 
 _PROBE_SECONDS = 0.02
 _WORTH_IT = 1.3
+_DEVICES = ("cpu", "cuda", "mps")
 _PRECISIONS = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
@@ -51,6 +52,8 @@ def choose_device(name: str) -> Choice:
         return _fastest()
     try:
         device = torch.device(name)
+        if device.type not in _DEVICES:
+            raise RuntimeError("Of no use here.")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(

@@ -62,11 +62,14 @@ class FrozenState:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}
         except (OSError, SafetensorError, ValueError) as error:
             raise InputError(f"{path} is not a frozen state ({error}).") from error
-        if about.get("format") != _FORMAT:
+        if not isinstance(about, dict) or about.get("format") != _FORMAT:
             raise InputError(f"{path} is not a frozen state ('{_FORMAT}').")
-        mapping = IntensityMapping(float(about["offset"]), float(about["scale"]))
-        ipr = IPR.from_dict(about["ipr"])
-        return cls(ipr, tensors, mapping, int(about["halo"]))
+        try:
+            mapping = IntensityMapping(float(about["offset"]), float(about["scale"]))
+            ipr, halo = IPR.from_dict(about["ipr"]), int(about["halo"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is damaged ({error!r}); freeze anew.") from error
+        return cls(ipr, tensors, mapping, halo)
 
 
 def crop_with_halo(

@@ -260,6 +260,6 @@ def native_streams() -> NativeStreams | None:
     """Give the streams in C, or None where they cannot be had."""
     try:
         return NativeStreams(ctypes.CDLL(str(compiled())))
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         logger.info("No streams in C: %s", error)
         return None

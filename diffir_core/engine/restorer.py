@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from typing import TypeVar
 
@@ -252,6 +252,35 @@ class Restorer:
             return plan
         turned = self._plan(count * columns, rows, count, None)
         return max(plan, turned, key=lambda one: one.peak_bytes)
+
+    def fitting_batch(
+        self,
+        height: int,
+        width: int,
+        most: int,
+        waiting_bytes: Callable[[int], int] = lambda count: 0,
+    ) -> int:
+        """Give how many planes are restored at once without temporary files.
+
+        Parameters
+        ----------
+        most
+            Planes that are worth it; where no two fit the memory, it is one.
+        waiting_bytes
+            What else so many planes take of the budget; it is set aside.
+        """
+        count = max(1, min(most, self.largest_batch()))
+        while True:
+            self.reserved_bytes = waiting_bytes(count)
+            if count == 1 or self._fit(height, width, count):
+                return count
+            count = (count + 1) // 2
+
+    def _fit(self, height: int, width: int, count: int) -> bool:
+        try:
+            return not self.plan_planes(height, width, count).in_files
+        except InputError:
+            return False
 
     def mean_bytes(self, pixels: int) -> int:
         """Give the main memory that the mean of symmetries of so many pixels takes."""

@@ -31,9 +31,9 @@ def _chosen(layout: StackLayout, options: RestoreOptions) -> frozenset[int] | No
         return None
     axis = layout.channel_axis
     count = layout.size(axis) if axis else 1
-    if axis is None or any(not 0 <= channel < count for channel in options.channels):
+    if any(not 0 <= channel < count for channel in options.channels):
         raise InputError(
-            f"Channels {list(options.channels)} were chosen, the image has {count} "
-            "counted from 0."
+            f"Channels {list(options.channels)} were chosen, and the image has "
+            f"{f'0 to {count - 1}' if count > 1 else '0 alone'}."
         )
-    return frozenset(options.channels)
+    return frozenset(options.channels) if axis else None

@@ -18,6 +18,7 @@ from diffir_core.model import Model
 from diffir_core.nn import DiffIRS1
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.extremes import seen, without_hot_pixels
 from diffir_core.stacks.preparing import (
     by_channel,
     check_dtype,
@@ -34,7 +35,7 @@ def extract_ipr(
     model: Model,
     *,
     axes: str,
-    seed: int = 0,
+    seed: int | None = None,
     options: RestoreOptions | None = None,
 ) -> IPR:
     """Estimate the IPR of an image; of a stack, that of all its planes together.
@@ -48,11 +49,11 @@ def extract_ipr(
     axes
         One letter a dimension, such as ``"YX"`` or ``"ZYX"``.
     seed
-        Of the start noise.
+        Of the start noise; None is that of the options.
     options
         Its steps, strength, region, intensity and device hold.
     """
-    chosen = (options or RestoreOptions()).replace(seed=seed)
+    chosen = _seeded(options, seed)
     source = ArraySource(image, axes)
     planes = source.layout.planes(model.config.in_channels)
     ipr = _extracted(source, planes, model, chosen)
@@ -81,7 +82,7 @@ def extract_ipr_of_file(
     chosen = options or RestoreOptions()
     with closing(open_source(path, axes)) as source:
         planes = source.layout.planes(model.config.in_channels)
-        if channel is not None:
+        if channel is not None and (channel, planes[0].channel) != (0, None):
             planes = [plane for plane in planes if plane.channel == channel]
         ipr = _extracted(source, planes, model, chosen)
     place = "" if channel is None else f", channel {channel}"
@@ -102,6 +103,11 @@ def _extracted(
     return stack_ipr(source, planes, restorer, mapping)
 
 
+def _seeded(options: RestoreOptions | None, seed: int | None) -> RestoreOptions:
+    chosen = options or RestoreOptions()
+    return chosen if seed is None else chosen.replace(seed=seed)
+
+
 def _where(options: RestoreOptions) -> str:
     return f", region {options.region}" if options.region else ""
 
@@ -112,7 +118,7 @@ def extract_iprs(
     *,
     axes: str,
     along: str,
-    seed: int = 0,
+    seed: int | None = None,
     options: RestoreOptions | None = None,
 ) -> list[IPR]:
     """Estimate an IPR for each index along an axis: planes, time points or channels.
@@ -125,9 +131,11 @@ def extract_iprs(
     along
         One of `axes`, such as ``"Z"``, ``"T"`` or ``"C"``; others are taken together.
     """
-    chosen = (options or RestoreOptions()).replace(seed=seed)
+    chosen = _seeded(options, seed)
     source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
-    if along not in axes or along in "YX":
+    check_dtype(source.dtype)
+    along = along.upper()
+    if along in ("Y", "X") or along not in tuple(source.layout.axes):
         raise InputError(f"'{along}' is none of the axes {axes} besides Y and X.")
     planes = source.layout.planes(model.config.in_channels)
     mappings = fit_mappings(source, planes, chosen)
@@ -166,16 +174,27 @@ def reference_ipr(
             "stage1.safetensors of the same training."
         )
     noisy, clean = ArraySource(image, axes), ArraySource(reference, axes)
-    (plane,), (other,) = (
-        part.layout.planes(model.config.in_channels) for part in (noisy, clean)
-    )
+    plane, other = (_only_plane(part, model) for part in (noisy, clean))
     mapping = fit_mappings(noisy, [plane], RestoreOptions())[plane.channel]
-    parts = [mapping.to_model(read_plane(noisy, plane))]
-    parts.append(mapping.to_model(read_plane(clean, other)))
+    parts = [
+        seen(without_hot_pixels(read_plane(part, one), mapping), mapping)
+        for part, one in ((noisy, plane), (clean, other))
+    ]
     lq, gt = _fitting(parts[0], parts[1], model)
     with torch.inference_mode():
         vector = stage1.network.extract_ipr(lq, gt)[0].numpy()
     return IPR(vector.copy(), model.fingerprint, 0, None, "a clean reference")
+
+
+def _only_plane(source: ArraySource, model: Model) -> PlaneIndex:
+    check_dtype(source.dtype)
+    planes = source.layout.planes(model.config.in_channels)
+    if len(planes) != 1:
+        raise InputError(
+            f"A reference stands for one plane, and there are {len(planes)}; pass them "
+            "one at a time."
+        )
+    return planes[0]
 
 
 def _fitting(

@@ -10,8 +10,9 @@ of the rest the network sees nothing beyond `MOST` units of the model::
     restored += excess * s,    s = smoothstep of restored / seen from 0.3 to 0.7
 
 Where the network keeps what it has seen, as it does of a spot, the value comes back as
-it was, with its noise, which is little for its brightness. What it takes away, such as
-two hot pixels side by side, stays away. No other pixel changes.
+it was, with its noise, which is little for its brightness. What it takes away stays
+away, and what it halves, such as three hot pixels side by side, comes back in part. No
+other pixel changes.
 """
 
 from __future__ import annotations
@@ -54,8 +55,9 @@ def are_extreme(values: NDArray[Any], mapping: IntensityMapping) -> bool:
 def without_hot_pixels(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[Any]:
     """Give (channels, Y, X) with the median around it in each hot or dead pixel.
 
-    One lies farther outside than the network may see, and ten times as far as any of
-    its eight neighbours. Where there are none, the values come back as they are.
+    One lies farther outside than the network may see, and ten times as far as its
+    eight neighbours or all but one of them. Where there are none, the values come back
+    as they are.
     """
     if not are_extreme(values, mapping):
         return values
@@ -86,7 +88,14 @@ def _medians(
         ]
     )
     here = values[channel, row, column]
-    alone = _heights(around, mapping).max(0) < _OPTICAL * _heights(here, mapping)
+    bright = _heights(around, mapping) >= _OPTICAL * _heights(here, mapping)
+    bright &= np.stack(  # What is mirrored would count twice.
+        [
+            _is_inside(row + y, height) & _is_inside(column + x, width)
+            for y, x in _AROUND
+        ]
+    )
+    alone = bright.sum(0) <= 1  # The other one of a pair may be as hot.
     middles = np.median(around[:, alone], axis=0).astype(values.dtype)
     return (channel[alone], row[alone], column[alone]), middles
 
@@ -99,6 +108,10 @@ def _heights(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[np.floa
 def _mirrored(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
     inside = np.where(index >= size, size - 2, np.abs(index))
     return np.clip(inside, 0, size - 1)
+
+
+def _is_inside(index: NDArray[np.intp], size: int) -> NDArray[np.bool_]:
+    return (index >= 0) & (index < size)
 
 
 def excess(

@@ -16,6 +16,7 @@ from diffir_core.engine.workers import exhaust
 from diffir_core.errors import InputError
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
+from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.planes import MappedPlane, kept_reach_px
 from diffir_core.stacks.preparing import (
     check_dtype,
@@ -49,15 +50,19 @@ def freeze(
     options = options or RestoreOptions()
     source, restorer = ArraySource(image, axes), restorer_of_images(model, options)
     check_dtype(source.dtype)
+    restored_channels(source.layout, model.config, options)
     planes = source.layout.planes(model.config.in_channels)
     if len({plane.channel for plane in planes}) > 1:
         raise InputError("A state belongs to one channel; pass one channel at a time.")
     mapping = fit_mappings(source, planes, options)[planes[0].channel]
-    ipr = options.ipr or stack_ipr(source, planes, restorer, mapping)
+    ipr = options.ipr
+    if ipr is None:
+        found = stack_ipr(source, planes, restorer, mapping)
+        ipr = replace(found, source=f"{axes} image of shape {source.shape}")
     attention = stack_attention(source, planes, restorer, mapping, ipr)
     halo = model.card.frozen_halo_px if model.card else None
     return FrozenState(
-        replace(ipr, source=f"{axes} image of shape {source.shape}"),
+        ipr,
         {name: matrix.cpu().clone() for name, matrix in attention.items()},
         mapping,
         halo or probe_halo(restorer),
@@ -106,7 +111,9 @@ def render(
     check_ipr(state.ipr, model)
     restorer = restorer_of_images(model, _under(options, state))
     _check_symmetries(state, restorer)
-    layout = ArraySource(image, axes).layout
+    whole = ArraySource(image, axes)
+    check_dtype(whole.dtype)
+    layout = whole.layout
     height, width = layout.size("Y"), layout.size("X")
     top, bottom, left, right = region or (0, height, 0, width)
     if not (0 <= top < bottom <= height and 0 <= left < right <= width):
@@ -119,7 +126,8 @@ def render(
     rows, above = crop_with_halo(top, bottom, height, halo, multiple)
     columns, before = crop_with_halo(left, right, width, halo, multiple)
     inside = tuple({"Y": rows, "X": columns}.get(a, slice(None)) for a in layout.axes)
-    source = ArraySource(image[inside], axes)
+    array = image if hasattr(image, "shape") else np.asarray(image)
+    source = ArraySource(array[inside], axes)
     planes = source.layout.planes(model.config.in_channels)
     if len(planes) != 1:
         raise InputError(f"Render one plane at a time, not {len(planes)}.")

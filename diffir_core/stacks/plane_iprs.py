@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from diffir_core.engine.restorer import Restorer
 from diffir_core.intensity import IntensityMapping
@@ -24,6 +25,7 @@ from diffir_core.stacks.preparing import (
     read_plane,
     restorer_of_images,
     sampled_planes,
+    stack_attention_steps,
 )
 from diffir_core.stacks.source import ArraySource
 
@@ -42,6 +44,7 @@ class PlaneIPRs:
         self._mappings: dict[Any, IntensityMapping] = {}
         self._features: dict[Any, Features] = {}
         self._values: tuple[PlaneIndex, NDArray[Any]] | None = None
+        self._attention: tuple[Any, dict[str, Tensor]] | None = None
         self._made: tuple[RestoreOptions, Restorer] | None = None
 
     def twin(self) -> PlaneIPRs:
@@ -85,6 +88,20 @@ class PlaneIPRs:
             features.append(one)
         mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
         return restorer.ipr_from(mean, _words(plane, len(members), options))
+
+    def attention(
+        self, plane: PlaneIndex, options: RestoreOptions, ipr: IPR
+    ) -> Generator[None, None, dict[str, Tensor]]:
+        """Give the attention that all planes of a plane's channel share."""
+        restorer, mapping = self.restorer(options), self.mapping(plane, options)
+        key = plane.channel, ipr.vector.tobytes(), mapping, restorer.settled
+        if self._attention is None or self._attention[0] != key:
+            fellows = self.fellows(plane)
+            found = yield from silently(
+                stack_attention_steps(self.source, fellows, restorer, mapping, ipr)
+            )
+            self._attention = key, found
+        return self._attention[1]
 
     def _sharing(self, plane: PlaneIndex, options: RestoreOptions) -> list[PlaneIndex]:
         """Give the planes that are restored under the same IPR as this one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from math import gcd
 from typing import Any
@@ -25,6 +26,8 @@ _ATTENTION_PLANES = 16
 _SAMPLED_PLANES = 64
 _SAMPLED_VALUES = 100_000
 _KINDS = "uif"
+_EXACT_INTEGERS = 2**53
+_LEAST_STEPS = 2**16
 
 
 def fit_mappings(
@@ -162,6 +165,17 @@ def stack_attention(
     ipr: IPR,
 ) -> dict[str, Tensor]:
     """Give the attention of at most 16 planes, evenly spread, taken as one image."""
+    return exhaust(stack_attention_steps(source, planes, restorer, mapping, ipr))
+
+
+def stack_attention_steps(
+    source: StackSource,
+    planes: list[PlaneIndex],
+    restorer: Restorer,
+    mapping: IntensityMapping,
+    ipr: IPR,
+) -> Generator[float, None, dict[str, Tensor]]:
+    """Do as `stack_attention` does, and yield after each strip."""
     jobs = [
         restorer.job(
             DiscardedPlane(read_plane(source, plane), mapping, restorer.config).plane,
@@ -169,7 +183,7 @@ def stack_attention(
         )
         for plane in spread(planes, _ATTENTION_PLANES)
     ]
-    exhaust(restorer.restore(jobs, joint=True))
+    yield from restorer.restore(jobs, joint=True)
     return jobs[0].attention
 
 
@@ -194,7 +208,20 @@ def read_plane(source: StackSource, plane: PlaneIndex) -> NDArray[Any]:
             f"The image has {nan} NaN and {inf} infinite values"
             f"{f' at {where}' if where else ''}; replace them with finite ones."
         )
+    if values.dtype.kind in "ui" and values.dtype.itemsize == 8:
+        _check_digits(values)
     return values
+
+
+def _check_digits(values: NDArray[Any]) -> None:
+    """Refuse integers whose differences are lost in float64, which maps intensities."""
+    low, high = int(values.min()), int(values.max())
+    rounding = max(-low, high) / _EXACT_INTEGERS
+    if rounding > 1 and high - low < _LEAST_STEPS * rounding:
+        raise InputError(
+            f"The values lie between {low} and {high}, and beyond 2^53 such small "
+            "differences would be lost; take off what they have in common."
+        )
 
 
 def restorer_of_images(

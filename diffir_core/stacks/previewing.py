@@ -21,10 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.engine.planes import array_plane
+from diffir_core.intensity import converted
 from diffir_core.ipr import IPR
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks._coarse import Pace, enlarged, middle, thinned
 from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.extremes import seen, without_hot_pixels
 from diffir_core.stacks.plane_iprs import PlaneIPRs, silently
 from diffir_core.stacks.planes import MappedPlane
@@ -51,7 +53,8 @@ class RegionPreview:
     restored: NDArray[Any]
     """In the units and the type of the result, larger by the model's scale."""
     ipr: IPR | None
-    """What it was restored under; None while a coarse look guesses it."""
+    """What it was restored under; None while a coarse look guesses it, and where the
+    options have the channel copied."""
 
 
 class Previewer:
@@ -70,7 +73,12 @@ class Previewer:
         Between the looks comes the IPR of the plane, once; None is a step on the way.
         """
         values = self.iprs.values(plane)
-        part, known = inside(values, region), self.iprs.known_ipr(plane, options)
+        part = inside(values, region)
+        if not self._is_restored(plane, options):
+            copied, _ = converted(part, options.dtype(part.dtype))
+            yield RegionPreview(plane, region, "exact", part, copied, None)
+            return
+        known = self.iprs.known_ipr(plane, options)
         if known is None or self._key(plane, known, options) not in self._restored:
             coarse = yield from self._coarse(plane, part, options, known)
             yield RegionPreview(plane, region, "coarse", part, coarse, known)
@@ -86,6 +94,11 @@ class Previewer:
             self._keep(key, (yield from self._whole(plane, values, options, ipr)))
         restored = self._cut_out(key, region)
         yield RegionPreview(plane, region, "exact", part, restored, ipr)
+
+    def _is_restored(self, plane: PlaneIndex, options: RestoreOptions) -> bool:
+        layout, config = self.iprs.source.layout, self.iprs.model.config
+        chosen = restored_channels(layout, config, options)
+        return chosen is None or plane.channel in chosen
 
     def _key(self, plane: PlaneIndex, ipr: IPR, options: RestoreOptions) -> Any:
         rest = options.model_dump(exclude={"ipr", "seed", "steps", "strength"})
@@ -103,7 +116,7 @@ class Previewer:
         top, bottom, left, right = (
             self.iprs.model.config.scale * edge for edge in region
         )
-        return inside(self._restored[key], (top, bottom, left, right))
+        return inside(self._restored[key], (top, bottom, left, right)).copy()
 
     def _coarse(
         self,
@@ -151,5 +164,8 @@ class Previewer:
         )
         dtype = options.dtype(self.iprs.source.dtype)
         mapped = MappedPlane(values, mapping, restorer, dtype)
-        yield from silently(restorer.restore([restorer.job(mapped.plane, ipr)]))
+        job = restorer.job(mapped.plane, ipr)
+        if options.attention_scope == "stack":
+            job.attention = dict((yield from self.iprs.attention(plane, options, ipr)))
+        yield from silently(restorer.restore([job]))
         return mapped.restored()

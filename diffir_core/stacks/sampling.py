@@ -11,8 +11,9 @@ What varies between them decides what the spread can tell::
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice, repeat
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -27,12 +28,20 @@ from diffir_core.model import Model
 from diffir_core.noise import NoiseModel
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.planes import MappedPlane, readable_plane
-from diffir_core.stacks.preparing import fit_mappings, read_plane, restorer_of_images
+from diffir_core.stacks.preparing import (
+    by_channel,
+    check_dtype,
+    fit_mappings,
+    read_plane,
+    restorer_of_images,
+)
 from diffir_core.stacks.source import ArraySource
 
 SampleKind = Literal["noise", "symmetries", "ipr", "seeds"]
 Image = NDArray[np.float32]
 
+_BATCH_PIXELS = 1 << 22
+"""Of more at once nothing is gained."""
 _AS_IT_IS, _FLOAT32 = IntensityMapping(offset=0.0, scale=1.0), np.dtype(np.float32)
 """Samples are restored in model units."""
 
@@ -96,31 +105,55 @@ def restore_samples_steps(
     seed: int = 0,
     kind: SampleKind = "noise",
     options: RestoreOptions | None = None,
+    mapping: IntensityMapping | None = None,
 ) -> Generator[float, None, tuple[Image, Image]]:
-    """Do as `restore_samples` does, and yield the fraction done after each strip."""
+    """Do as `restore_samples` does, and yield the fraction done after each strip.
+
+    A part of an image is given the mapping of the whole.
+    """
     chosen = options or RestoreOptions()
     if kind == "symmetries":  # Whose mean has none.
         chosen = chosen.replace(average_symmetries=False)
     _check(model, samples, kind, chosen)
     source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
+    check_dtype(source.dtype)
     planes = source.layout.planes(model.config.in_channels)
-    mappings = fit_mappings(source, planes, chosen)
+    if mapping is None:
+        mappings = fit_mappings(source, planes, chosen)
+    else:
+        mappings = dict.fromkeys(by_channel(planes), mapping)
     mean, deviation = (_empty(source, model) for _ in range(2))
     for number, plane in enumerate(planes):
-        mapping = mappings[plane.channel]
-        values = mapping.to_model(read_plane(source, plane))
+        units = mappings[plane.channel]
+        values = units.to_model(read_plane(source, plane))
         generator = np.random.default_rng((seed, number))
-        found: list[Image] = []
+        found = _Moments()
         for step in _samples(restorer, values, samples, kind, generator):
             if isinstance(step, float):
-                done = min(samples, len(found) + step)
+                done = min(samples, found.count + step)
                 yield (number + done / samples) / len(planes)
             else:
-                found.append(step)
-        drawn = np.stack(found)
-        plane.put(mean, drawn.mean(0) * mapping.scale + mapping.offset)
-        plane.put(deviation, drawn.std(0, ddof=1) * mapping.scale)
+                found.add(step)
+        plane.put(mean, found.mean * units.scale + units.offset)
+        plane.put(deviation, found.deviation() * units.scale)
     return mean, deviation
+
+
+class _Moments:
+    """Mean and deviation of images that come one by one (Welford, 1962)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = self._squares = np.zeros(1)
+
+    def add(self, image: Image) -> None:
+        self.count += 1
+        off = image - self.mean
+        self.mean = self.mean + off / self.count
+        self._squares = self._squares + off * (image - self.mean)
+
+    def deviation(self) -> NDArray[np.float64]:
+        return np.asarray(np.sqrt(self._squares / (self.count - 1)))
 
 
 def _check(model: Model, samples: int, kind: str, options: RestoreOptions) -> None:
@@ -131,6 +164,9 @@ def _check(model: Model, samples: int, kind: str, options: RestoreOptions) -> No
     most = 8 if kind == "symmetries" else 1000
     if not 2 <= samples <= most:
         raise InputError(f"samples is {samples}; choose 2 to {most} for '{kind}'.")
+    if not isinstance(samples, int):
+        raise InputError(f"samples is {samples}; choose a whole number.")
+    _refuse_unused(options)
     if kind == "seeds" and options.ipr is not None:
         raise InputError(
             "The IPR is given, and no start noise decides anything any more; choose "
@@ -147,6 +183,20 @@ def _check(model: Model, samples: int, kind: str, options: RestoreOptions) -> No
             f"'{model.name}' enlarges images, whose noise cannot be read off the "
             "result; choose kind 'symmetries'."
         )
+
+
+def _refuse_unused(options: RestoreOptions) -> None:
+    """Refuse what would be ignored."""
+    usual = RestoreOptions(output_dtype="float32")
+    if options.output_dtype is None:
+        options = options.replace(output_dtype="float32")
+    for name in ("ipr_scope", "attention_scope", "channels", "output_dtype"):
+        value = getattr(options, name)
+        if value != getattr(usual, name):
+            raise InputError(
+                f"{name} is {value!r}, which samples know nothing of: each plane is "
+                "restored on its own, all channels, to float32; leave it out."
+            )
 
 
 def _samples(
@@ -173,11 +223,11 @@ def _samples(
             else:
                 first = step
         noise = NoiseModel.fitted(values, first)
-        drawn = [noise.draw(first, generator) for _ in range(count)]
+        drawn = (noise.draw(first, generator) for _ in range(count))
         yield from _restored(restorer, drawn)
         return
     iprs = _iprs(restorer, values, count, kind, generator)
-    yield from _restored(restorer, [values] * count, iprs)
+    yield from _restored(restorer, repeat(values, count), iprs)
 
 
 def _iprs(
@@ -205,19 +255,24 @@ def _iprs(
 
 
 def _restored(
-    restorer: Restorer, images: list[Image], iprs: list[IPR] | None = None
+    restorer: Restorer, images: Iterable[Image], iprs: Iterable[IPR] | None = None
 ) -> Iterator[Image | float]:
-    """Restore images of one size, as many at once as are worth it.
+    """Restore images of one size, as many at once as are worth it and fit the memory.
 
     Each has its IPR of `iprs`, that of the options, or its own.
     """
-    size = restorer.largest_batch()
+    images, size = iter(images), 1
     if iprs is None and restorer.options.ipr is not None:
-        iprs = [restorer.options.ipr] * len(images)
-    for first in range(0, len(images), size):
-        some = images[first : first + size]
-        given = iprs[first : first + size] if iprs else None
-        own = given or [restorer.ipr_from(f, "") for f in _features(restorer, some)]
+        iprs = repeat(restorer.options.ipr)
+    iprs = iter(iprs) if iprs is not None else None
+    while some := list(islice(images, size)):
+        if size == 1:
+            size = _batch(restorer, some[0])
+            some += islice(images, size - 1)
+        if iprs is not None:
+            own = list(islice(iprs, len(some)))
+        else:
+            own = [restorer.ipr_from(f, "") for f in _features(restorer, some)]
         planes = [MappedPlane(image, _AS_IT_IS, restorer, _FLOAT32) for image in some]
         jobs = [
             restorer.job(plane.plane, ipr)
@@ -226,6 +281,19 @@ def _restored(
         for fraction in restorer.restore(jobs):
             yield fraction * len(jobs)
         yield from (plane.restored() for plane in planes)
+
+
+def _batch(restorer: Restorer, image: Image) -> int:
+    """Give how many images are restored at once, each with its raw and its result."""
+    height, width = image.shape[1:]
+    pixels = height * width
+    values = len(image) + restorer.config.out_channels * restorer.config.scale**2
+
+    def waiting(count: int) -> int:
+        return 4 * pixels * values * count if restorer.device.type == "cpu" else 0
+
+    most = max(1, _BATCH_PIXELS // pixels)
+    return restorer.fitting_batch(height, width, most, waiting)
 
 
 def _features(restorer: Restorer, images: list[Image]) -> list[Image]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core.config import ModelConfig
 from diffir_core.engine.restorer import Restorer
 from diffir_core.intensity import converted
 from diffir_core.model import Model
@@ -171,29 +172,41 @@ def prepare(
     layout = source.layout
     planes = layout.planes(model.config.in_channels)
     chosen = restored_channels(layout, model.config, options)
-    conditions = conditions or _conditions(source, restorer)
-    restorer.budget_bytes = conditions.budget_bytes
-    units = units_of(planes, conditions.batch)
     dtype = options.dtype(source.dtype)
-    work = StackWork(source, restorer, units, conditions, chosen, dtype)
-    if restorer.device.type == "cpu":
-        restorer.reserved_bytes = waiting_bytes(work)
-    return work
 
+    def waiting(batch: int) -> int:
+        if restorer.device.type != "cpu":
+            return 0
+        return _waiting_bytes(source, model.config, dtype, len(planes), batch)
 
-def _conditions(source: StackSource, restorer: Restorer) -> Conditions:
-    pixels = source.layout.size("Y") * source.layout.size("X")
-    batch = min(restorer.largest_batch(), max(1, _BATCH_PIXELS // pixels))
-    return Conditions(batch, restorer.budget_bytes, restorer.workers.count)
+    if conditions is None:
+        size = (layout.size("Y"), layout.size("X"))
+        most = min(len(planes), _BATCH_PIXELS // (size[0] * size[1]))
+        batch = restorer.fitting_batch(*size, most, waiting)
+        conditions = Conditions(batch, restorer.budget_bytes, restorer.workers.count)
+    restorer.budget_bytes = conditions.budget_bytes
+    restorer.reserved_bytes = waiting(conditions.batch)
+    units = units_of(planes, conditions.batch)
+    return StackWork(source, restorer, units, conditions, chosen, dtype)
 
 
 def waiting_bytes(work: StackWork) -> int:
     """Give what the units take that wait to be restored or written."""
-    source, config = work.source, work.restorer.config
-    pixels = source.layout.size("Y") * source.layout.size("X") * work.conditions.batch
-    others = len(work.units) - 1
+    batch, config = work.conditions.batch, work.restorer.config
+    return _waiting_bytes(work.source, config, work.dtype, len(work.planes), batch)
+
+
+def _waiting_bytes(
+    source: StackSource,
+    config: ModelConfig,
+    dtype: np.dtype[Any],
+    planes: int,
+    batch: int,
+) -> int:
+    pixels = source.layout.size("Y") * source.layout.size("X") * batch
+    others = -(-planes // batch) - 1
     read = pixels * config.in_channels * source.dtype.itemsize
-    written = pixels * config.scale**2 * config.out_channels * work.dtype.itemsize
+    written = pixels * config.scale**2 * config.out_channels * dtype.itemsize
     ahead, behind = min(others, _UNITS_AHEAD), min(others, _UNITS_BEHIND)
     return int(ahead * read + behind * written * _PYRAMID_SHARE)
 

@@ -170,6 +170,7 @@ def spread_steps(
         ipr = yield from estimator.ipr(plane, options)
         fixed = replace(choice, use="slots", a=ipr, b=None, weight=0.0, strength=1.0)
         options = fixed.options(estimator.model)
+    options = options.replace(attention_scope="plane", channels=None, output_dtype=None)
     work = restore_samples_steps(
         part if len(part) > 1 else part[0],
         estimator.model,
@@ -178,6 +179,7 @@ def spread_steps(
         seed=choice.seed,
         kind=kind,
         options=options,
+        mapping=estimator.mapping(plane, options),
     )
     _, deviation = yield from _sharing(work)
     if deviation.ndim == 2:

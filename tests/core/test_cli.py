@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,29 @@ def test_iprs_are_extracted_blended_and_shown(
     status, said = diffir_command("ipr", "show", files[2], "--model", "fluo-denoise")
     assert status == 2
     assert "another model" in said
+
+
+def test_what_can_be_seen_at_once_is_refused_in_one_sentence(
+    tiny_file: Path, tmp_path: Path, diffir_command: Command
+) -> None:
+    """Each of these ended in a traceback, or over its own input."""
+    model = tmp_path / "model.safetensors"
+    shutil.copy(tiny_file, model)
+    (tmp_path / "folder").mkdir()
+    deep = tmp_path / "deep.ipr.json"
+    deep.write_text("[" * 100_000)
+    for words, message in [
+        (("demo", "--model", "fluo-sr-x2"), "2 times as large"),
+        (("convert", str(model), str(model), "--overwrite"), "the input itself"),
+        (("convert", str(model), "weights.tif"), "not named .safetensors"),
+        (("convert", str(model), "folder", "--overwrite"), "not named .safetensors"),
+        (("restore", NOISY, "o.ome.tif", "--device", "meta"), "'meta' is not there"),
+        (("restore", NOISY, "o.ome.tif", "--set", "device=hpu"), "'hpu' is not there"),
+        (("restore", NOISY, "o.ome.tif", "--set", "channels=[]"), "channels is []"),
+        (("info", str(deep)), "not an IPR file"),
+    ]:
+        status, said = diffir_command(*words)
+        assert status == 2, (words, said)
+        assert message in " ".join(said.split())
+        assert "Traceback" not in said
+    assert not list(tmp_path.glob("*.part"))

@@ -7,7 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 import diffir_core as diffir
-from diffir_core.intensity import IntensityMapping, IntensityOptions, converted
+from diffir_core.errors import InputError
+from diffir_core.intensity import (
+    IntensityMapping,
+    IntensityOptions,
+    converted,
+    fit_mapping,
+)
 from diffir_core.stacks.extremes import MOST, excess, without_hot_pixels
 
 _HOT_VALUE = 65535.0
@@ -50,10 +56,10 @@ def test_hot_and_dead_pixels_get_the_median_around_them_and_spots_do_not() -> No
     mapping = IntensityMapping(offset=100.0, scale=10.0)
     values = np.full((1, 8, 8), 100, np.int32)
     values[0, 0, 0], values[0, 4, 4], values[0, 2, 6] = 9000, -9000, 130
-    values[0, 6, 6:8] = 9000
+    values[0, 6, 5:8], values[0, 2:4, 0] = 9000, 5000  # Three stay, two do not.
     mended = without_hot_pixels(values, mapping)
     expected = values.copy()
-    expected[0, 0, 0] = expected[0, 4, 4] = 100
+    expected[0, 0, 0] = expected[0, 4, 4] = expected[0, 2:4, 0] = 100
     assert np.array_equal(mended, expected)
     assert without_hot_pixels(expected, mapping) is expected
 
@@ -178,3 +184,46 @@ def test_opacity_is_copied(model: diffir.Model) -> None:
     result = diffir.restore(raw, model, axes="YXS")
     assert np.array_equal(result[..., 3], raw[..., 3])
     assert not np.array_equal(result[..., 0], raw[..., 0])
+
+
+def test_two_hot_pixels_side_by_side_are_removed(model: diffir.Model) -> None:
+    image = field()
+    expected = restored(image, model)
+    for row, column, other in [(30, 30, 60_000.0), (60, 90, 2_000.0), (0, 20, 9_000.0)]:
+        image[row, column], image[row, column + 1] = _HOT_VALUE, other
+    assert np.abs(restored(image, model) - expected).max() < 25
+
+
+def test_small_floats_stay_finite_and_are_counted(model: diffir.Model) -> None:
+    values = np.random.default_rng(0).poisson(50, (40, 40)) * 1200.0 + 12_000
+    image = np.minimum(values, 65504).astype(np.float16)
+    image[::3] = 65504
+    result, report = diffir.restore(image, model, axes="YX", return_report=True)
+    assert np.isfinite(result).all()
+    assert report.clipped_values > 0
+    kept, clipped = converted(np.array([1e300, -1e300, 2.0]), np.dtype(np.float32))
+    assert kept.tolist() == [np.finfo(np.float32).max, np.finfo(np.float32).min, 2.0]
+    assert clipped == 2
+
+
+@pytest.mark.parametrize("worst", [[3e38], [1.7e308, -1.7e308]])
+def test_a_missing_pixel_in_a_constant_image_is_refused(
+    model: diffir.Model, worst: list[float]
+) -> None:
+    image = np.zeros((60, 60))
+    image[5, : len(worst)] = worst
+    with pytest.raises(InputError, match="values range from"):
+        diffir.restore(image, model, axes="YX")
+
+
+def test_the_range_of_small_integers_does_not_wrap_around() -> None:
+    values = np.full(1000, -128, np.int8)
+    values[:2] = 127
+    assert fit_mapping(values) == fit_mapping(values.astype(np.int16))
+
+
+def test_integers_that_would_lose_digits_are_refused(model: diffir.Model) -> None:
+    image = np.random.default_rng(0).poisson(30, (32, 32)).astype(np.uint64)
+    diffir.restore(image + np.uint64(2**50), model, axes="YX")
+    with pytest.raises(InputError, match=r"beyond 2\^53"):
+        diffir.restore(image + np.uint64(2**60), model, axes="YX")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from networks import random_network, save_tiny
 
 import diffir_core as diffir
 from diffir_core import save_model
+from diffir_core._tensor_files import write_tensors
 from diffir_core.errors import CheckpointError, InputError
 from diffir_core.ipr_statistics import IPRStatistics
 from diffir_core.model import Model
@@ -234,3 +236,77 @@ def test_statistics_travel_with_the_weights(known: Model, tmp_path: Path) -> Non
     state.pop("statistics.mean")
     with pytest.raises(CheckpointError, match="not whole"):
         IPRStatistics.taken_from(state, 256)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(ipr_scope="stack"),
+        dict(ipr_scope="region", region=(0, 8, 0, 8)),
+        dict(channels=(0,)),
+        dict(output_dtype="uint8"),
+    ],
+)
+def test_samples_refuse_options_that_they_would_ignore(
+    tiny: Model, options: dict[str, Any]
+) -> None:
+    asked = diffir.RestoreOptions(**options)
+    with pytest.raises(InputError, match="which samples know nothing of"):
+        diffir.restore_samples(noisy(16, 16), tiny, axes="YX", options=asked)
+
+
+@pytest.mark.parametrize("scope", ["time", "region"])
+def test_a_given_ipr_and_a_place_to_extract_it_from_exclude_each_other(
+    tiny: Model, scope: str
+) -> None:
+    ipr = diffir.extract_ipr(noisy(16, 16), tiny, axes="YX")
+    region = (0, 8, 0, 8) if scope == "region" else None
+    with pytest.raises(ValueError, match="nothing to extract"):
+        diffir.RestoreOptions(ipr=ipr, ipr_scope=scope, region=region)
+
+
+def test_seeds_and_sources_of_iprs_are_kept(tiny: Model) -> None:
+    image, options = noisy(16, 16), diffir.RestoreOptions(seed=5)
+    ipr = diffir.extract_ipr(image, tiny, axes="YX", options=options)
+    assert ipr.seed == 5
+    assert diffir.extract_ipr(image, tiny, axes="YX", seed=0, options=options).seed == 0
+    given = replace(ipr, source="elsewhere")
+    asked = diffir.RestoreOptions(ipr=given)
+    assert (
+        diffir.freeze(image, tiny, axes="YX", options=asked).ipr.source == "elsewhere"
+    )
+    with pytest.raises(InputError, match=r"Channels \[7\] were chosen"):
+        diffir.freeze(
+            image, tiny, axes="YX", options=diffir.RestoreOptions(channels=(7,))
+        )
+
+
+@pytest.mark.parametrize("along", ["TC", "Y", "Q"])
+def test_an_axis_to_go_along_is_one_letter(tiny: Model, along: str) -> None:
+    stack = noisy(2, 16, 16)
+    assert len(diffir.extract_iprs(stack, tiny, axes="zyx", along="z")) == 2
+    with pytest.raises(InputError, match="none of the axes"):
+        diffir.extract_iprs(stack, tiny, axes="TYX", along=along)
+
+
+def test_the_smallest_and_oddest_images_have_samples_or_a_sentence(tiny: Model) -> None:
+    mean, deviation = diffir.restore_samples(noisy(1, 1), tiny, axes="YX", samples=2)
+    assert np.isfinite(mean).all()
+    assert np.isfinite(deviation).all()
+    for dtype in (bool, np.complex64):
+        with pytest.raises(InputError, match="cannot be restored"):
+            diffir.restore_samples(noisy(8, 8).astype(dtype), tiny, axes="YX")
+    with pytest.raises(InputError, match="whole number"):
+        diffir.restore_samples(noisy(8, 8), tiny, axes="YX", samples=2.5)
+
+
+def test_a_damaged_state_is_refused(tiny: Model, tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    diffir.freeze(noisy(32, 32), tiny, axes="YX").save(path)
+    for about in ('{"format": "diffir-state/1"}', "[]"):
+        write_tensors(path, {}, {"diffir": about})
+        with pytest.raises(InputError, match=r"state|damaged"):
+            diffir.FrozenState.load(path)
+    with pytest.raises(InputError, match="is a folder"):
+        diffir.freeze(noisy(32, 32), tiny, axes="YX").save(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name]

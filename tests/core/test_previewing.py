@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import diffir_core as diffir
+from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 from diffir_core.ipr_map import ipr_map
 from diffir_core.model import Model
@@ -139,3 +140,39 @@ def test_equal_iprs_have_no_outlier(count: int) -> None:
     odd = vectors.copy()
     odd[0] += 3
     assert ipr_map(iprs_of(np.concatenate([vectors] * 9 + [odd[:1]]))).outliers
+
+
+def test_a_shared_attention_is_that_of_the_restoration(tiny: Model) -> None:
+    stack = stack_of(3, 72, 96)
+    options = diffir.RestoreOptions(ipr_scope="stack", attention_scope="stack")
+    iprs = PlaneIPRs(stack, tiny, "ZYX")
+    previewer, region = Previewer(iprs), (8, 40, 16, 90)
+    *_, last = looks(previewer.preview(iprs.planes[1], region, options))
+    assert last.exactness == "exact"
+    expected = diffir.restore(stack, tiny, axes="ZYX", options=options)[1, 8:40, 16:90]
+    assert np.abs(last.restored[0].astype(int) - expected).max() <= 1
+
+
+def test_a_channel_that_is_copied_is_shown_as_it_is(tiny: Model) -> None:
+    stack = stack_of(2, 40, 40)
+    iprs, options = PlaneIPRs(stack, tiny, "CYX"), diffir.RestoreOptions(channels=(0,))
+    (only,) = looks(Previewer(iprs).preview(iprs.planes[1], (4, 20, 8, 30), options))
+    assert only.exactness == "exact"
+    assert np.array_equal(only.restored[0], stack[1, 4:20, 8:30])
+
+
+def test_a_look_is_the_callers_to_change(tiny: Model) -> None:
+    iprs, options = PlaneIPRs(stack_of(40, 40), tiny, "YX"), diffir.RestoreOptions()
+    previewer, region = Previewer(iprs), (0, 40, 0, 40)
+    first, second = [], []
+    first += looks(previewer.preview(iprs.planes[0], region, options))
+    kept = first[-1].restored.copy()
+    first[-1].restored[:] = 0
+    second += looks(previewer.preview(iprs.planes[0], region, options))
+    assert np.array_equal(second[-1].restored, kept)
+
+
+def test_a_map_is_of_one_model() -> None:
+    vector = np.zeros(256, np.float32)
+    with pytest.raises(InputError, match="different models"):
+        ipr_map([IPR(vector, "m"), IPR(vector, "n")])
