@@ -28,6 +28,7 @@ MOST = 4.0
 """In model units, 1 being the bright end of an image. `fluo-denoise` removes single hot
 pixels of this height and gives spots back within 10 % at the peak and 5 % in sum; of
 3 to 8 that were tried, those below brighten weak spots, those above dim strong ones."""
+_NOT_EXTREME = 255
 Place = tuple[NDArray[np.intp], ...]
 """Indices of pixels: channels, rows, columns."""
 _STRIP_ROWS = 64
@@ -55,49 +56,58 @@ def are_extreme(values: NDArray[Any], mapping: IntensityMapping) -> bool:
 def without_hot_pixels(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[Any]:
     """Give (channels, Y, X) with the median around it in each hot or dead pixel.
 
-    One lies farther outside than the network may see, and ten times as far as its
-    eight neighbours or all but one of them. Where there are none, the values come back
-    as they are.
+    One lies farther outside than the network may see, and ten times as far as all
+    around it; of two side by side each may be as far as the other. Where there are
+    none, the values come back as they are.
     """
     if not are_extreme(values, mapping):
         return values
-    found = [
-        _medians(values, first, mapping)
-        for first in range(0, values.shape[1], _STRIP_ROWS)
-    ]
-    if not any(len(middles) for _, middles in found):
+    number = np.full(values.shape, _NOT_EXTREME, np.uint8)
+    for first in range(0, values.shape[1], _STRIP_ROWS):
+        place = _extreme(values, first, mapping)
+        number[place] = _bright_around(values, place, mapping).sum(0)
+    place = np.nonzero(number <= 1)
+    bright = _bright_around(values, place, mapping)
+    partner = np.array(_AROUND)[bright.argmax(0)].T
+    theirs = number[place[0], place[1] + partner[0], place[2] + partner[1]]
+    alone = ~bright.any(0) | (theirs <= 1)
+    if not alone.any():
         return values
-    mended = values.copy()
-    for place, middles in found:
-        mended[place] = middles
+    mended, place = values.copy(), (place[0][alone], place[1][alone], place[2][alone])
+    mended[place] = np.median(_around(values, place), axis=0).astype(values.dtype)
     return mended
 
 
-def _medians(
-    values: NDArray[Any], first: int, mapping: IntensityMapping
-) -> tuple[Place, NDArray[Any]]:
-    """Give the places of hot pixels from a row on, and the medians around them."""
+def _extreme(values: NDArray[Any], first: int, mapping: IntensityMapping) -> Place:
+    """Give the places of values that are too far outside, in a strip from a row on."""
     strip = values[:, first : first + _STRIP_ROWS]
     channel, row, column = np.nonzero(_heights(strip, mapping) > MOST)
-    row += first
+    return channel, row + first, column
+
+
+def _bright_around(
+    values: NDArray[Any], place: Place, mapping: IntensityMapping
+) -> NDArray[np.bool_]:
+    """Tell (8, n) which neighbours are about as far outside; none beyond the border."""
+    here = _heights(values[place], mapping)
+    bright = _heights(_around(values, place), mapping) >= _OPTICAL * here
+    sizes = values.shape[1:]
+    for number, step in enumerate(_AROUND):
+        for index, off, size in zip(place[1:], step, sizes, strict=True):
+            bright[number] &= (index + off >= 0) & (index + off < size)
+    return bright
+
+
+def _around(values: NDArray[Any], place: Place) -> NDArray[Any]:
+    """Give the eight neighbours (8, n) of pixels, mirrored at the borders."""
+    channel, row, column = place
     height, width = values.shape[1:]
-    around = np.stack(
+    return np.stack(
         [
             values[channel, _mirrored(row + y, height), _mirrored(column + x, width)]
             for y, x in _AROUND
         ]
     )
-    here = values[channel, row, column]
-    bright = _heights(around, mapping) >= _OPTICAL * _heights(here, mapping)
-    bright &= np.stack(  # What is mirrored would count twice.
-        [
-            _is_inside(row + y, height) & _is_inside(column + x, width)
-            for y, x in _AROUND
-        ]
-    )
-    alone = bright.sum(0) <= 1  # The other one of a pair may be as hot.
-    middles = np.median(around[:, alone], axis=0).astype(values.dtype)
-    return (channel[alone], row[alone], column[alone]), middles
 
 
 def _heights(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[np.float64]:
@@ -108,10 +118,6 @@ def _heights(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[np.floa
 def _mirrored(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
     inside = np.where(index >= size, size - 2, np.abs(index))
     return np.clip(inside, 0, size - 1)
-
-
-def _is_inside(index: NDArray[np.intp], size: int) -> NDArray[np.bool_]:
-    return (index >= 0) & (index < size)
 
 
 def excess(

@@ -272,9 +272,8 @@ def test_seeds_and_sources_of_iprs_are_kept(tiny: Model) -> None:
     assert diffir.extract_ipr(image, tiny, axes="YX", seed=0, options=options).seed == 0
     given = replace(ipr, source="elsewhere")
     asked = diffir.RestoreOptions(ipr=given)
-    assert (
-        diffir.freeze(image, tiny, axes="YX", options=asked).ipr.source == "elsewhere"
-    )
+    state = diffir.freeze(image, tiny, axes="YX", options=asked)
+    assert state.ipr.source == "elsewhere"
     with pytest.raises(InputError, match=r"Channels \[7\] were chosen"):
         diffir.freeze(
             image, tiny, axes="YX", options=diffir.RestoreOptions(channels=(7,))
