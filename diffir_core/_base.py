@@ -82,9 +82,17 @@ def _assign(values: dict[str, Any], assignment: str) -> None:
     try:
         for parent in parents:
             target = target[int(parent) if isinstance(target, list) else parent]
-        target[int(last) if isinstance(target, list) else last] = yaml.safe_load(text)
-    except (KeyError, IndexError, TypeError, ValueError, yaml.YAMLError) as error:
+        target[int(last) if isinstance(target, list) else last] = _value(text)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"There is no value '{key}' to set; mend it.") from error
+
+
+def _value(text: str) -> Any:
+    """Read a value as YAML; what is none, as the pattern *.tif, is a text."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def _one_sentence(name: str, error: ValidationError) -> str:

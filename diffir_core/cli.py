@@ -15,6 +15,7 @@ from rich.table import Table
 from diffir_core.errors import DiffIRError
 from diffir_core.ipr_commands import app as ipr_app
 from diffir_core.models import DEFAULT_MODEL
+from diffir_core.stopping import exit_status, terminable
 
 if TYPE_CHECKING:
     from diffir_core.stacks.progress import RestoreProgress
@@ -27,7 +28,6 @@ app = typer.Typer(
 )
 
 app.add_typer(ipr_app, name="ipr")
-_INTERRUPTED = 130
 
 ModelOption = Annotated[
     str, typer.Option(help="A shipped model's name, or a weights file.")
@@ -109,7 +109,11 @@ def restore(
     )
     say = partial(Console(soft_wrap=True).print, highlight=False, markup=False)
     try:
-        with crew_of(scheduler, workers) as crew, _progress_bar() as show:
+        with (
+            terminable(),
+            crew_of(scheduler, workers) as crew,
+            _progress_bar() as show,
+        ):
             run_restore(
                 asked,
                 overwrite=overwrite,
@@ -118,9 +122,9 @@ def restore(
                 say=say,
                 crew=crew,
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         say("Stopped; pass --resume to complete it.")
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(exit_status(interrupt)) from None
 
 
 @app.command()
@@ -299,11 +303,15 @@ def main() -> None:
 
     An interrupted command ends with status 130, as the shell has it.
     """
-    _add_commands_of_others()
+    say = partial(
+        Console(stderr=True, soft_wrap=True).print, highlight=False, markup=False
+    )
     try:
+        _add_commands_of_others()
         app()
     except (DiffIRError, OSError) as error:
-        Console(stderr=True, soft_wrap=True).print(
-            f"diffir: {error}", markup=False, highlight=False
-        )
+        say(f"diffir: {error}")
         sys.exit(2)
+    except KeyboardInterrupt as interrupt:  # While it was being loaded.
+        say("Stopped.")
+        sys.exit(exit_status(interrupt))

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 Show = Callable[["RestoreProgress"], None]
 
+_OF_ONE_FILE = (".tif", ".tiff", ".zarr")
+"""Endings of an output that is no folder of stacks: other names may have dots."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -108,6 +111,7 @@ def run_restore(
         "crew": crew,
     }
     if _is_folder_of_stacks(asked):
+        _check_folder(asked.destination)
         failed = 0
         for item in restore_folder(
             asked.source, asked.destination, asked.model, **arguments
@@ -127,7 +131,18 @@ def _is_folder_of_stacks(asked: Request) -> bool:
 
     out = asked.destination
     is_folder = asked.source.is_dir() and not is_zarr(asked.source)
-    return is_folder and out is not None and not out.suffix
+    return is_folder and out is not None and out.suffix.lower() not in _OF_ONE_FILE
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse a folder of results that cannot be made."""
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent}; create it first.")
+    if path.exists() and not path.is_dir():
+        raise InputError(
+            f"{path} is a file, and the results of a folder of stacks need a folder; "
+            "choose another name."
+        )
 
 
 def run_estimate(asked: Request) -> list[tuple[str, str]]:
@@ -138,6 +153,7 @@ def run_estimate(asked: Request) -> list[tuple[str, str]]:
 
     source, target, before = asked.source, asked.destination, []
     if target is not None and _is_folder_of_stacks(asked):
+        _check_folder(target)
         stacks = stacks_of(source)
         before = [("stacks", f"{len(stacks)}; the first:")]
         source, target = stacks[0], target / result_name(stacks[0])

@@ -15,6 +15,8 @@ _MODELS = (".safetensors", ".pth", ".pt", ".ckpt")
 
 def describe(path: Path) -> str:
     """Describe a file, or a shipped model given by its name, in a few lines."""
+    if not path.name:  # The folder that one is in.
+        path = path.resolve()
     if not path.exists():
         path = shipped_models().get(str(path), path)
     if unfinished := _unfinished(path):

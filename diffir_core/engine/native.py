@@ -12,6 +12,7 @@ import ctypes
 import logging
 import subprocess
 from functools import cache
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
@@ -256,10 +257,19 @@ class _NativeConvolution:
 
 
 @cache
+def _loaded(library: Path) -> ctypes.CDLL:
+    """Load what was compiled; if it is damaged, compile it anew."""
+    try:
+        return ctypes.CDLL(str(library))
+    except OSError:
+        library.unlink(missing_ok=True)
+        return ctypes.CDLL(str(compiled()))
+
+
 def native_streams() -> NativeStreams | None:
     """Give the streams in C, or None where they cannot be had."""
     try:
-        return NativeStreams(ctypes.CDLL(str(compiled())))
+        return NativeStreams(_loaded(compiled()))
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         logger.info("No streams in C: %s", error)
         return None

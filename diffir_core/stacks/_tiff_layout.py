@@ -72,6 +72,13 @@ class TiffLayout:
         """Give the number of pages."""
         return prod(self._outer_shape)
 
+    def indices(self, axis: str) -> list[int]:
+        """Give where along an axis each page is; along one that is not there, at 0."""
+        if axis not in self._outer:
+            return [0] * self.page_count
+        grid = np.indices(self._outer_shape)[self._outer.index(axis)]
+        return [int(index) for index in grid.ravel()]
+
     @property
     def tile_count(self) -> int:
         """Give the number of tiles of all pages."""

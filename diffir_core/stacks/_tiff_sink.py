@@ -12,10 +12,11 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from diffir_core.errors import InputError
 from diffir_core.report import RestoreReport
 from diffir_core.stacks._tiff_layout import TiffLayout
+from diffir_core.stacks._tiff_tags import Contents, first_page, place_of, replace_tags
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.durability import sync_file
 from diffir_core.stacks.ledger import Ledger, iprs
 from diffir_core.stacks.metadata import ImageSpec, StackMetadata, axis_symbol, legible
 from diffir_core.stacks.units import checksum
@@ -23,6 +24,8 @@ from diffir_core.stacks.units import checksum
 IPRS_TAG = 65256
 """A private tag of the first page: the length of an IPR and the IPRs of the restored
 planes, one after the other; a single 0 if planes have none of their own."""
+_DESCRIPTION_TAG = 270
+_TAGS = {_DESCRIPTION_TAG, IPRS_TAG}
 _SIZES = {
     "X": "PhysicalSizeX",
     "Y": "PhysicalSizeY",
@@ -41,8 +44,12 @@ class TiffSink:
     def __init__(self, path: Path, spec: ImageSpec) -> None:
         self._path, self._spec, self._layout = path, spec, TiffLayout(spec)
         with tifffile.TiffFile(path) as file:
-            # tifffile puts the directory of each page before its pixels.
+            self._order = file.byteorder
             self._offsets = [int(page.dataoffsets[0]) for page in file.pages]
+        with path.open("rb") as raw:
+            tags = first_page(raw).entries
+        if len(self._offsets) != self._layout.page_count or not _TAGS <= set(tags):
+            raise InputError(f"{path} is cut short, and has to be begun anew.")
 
     @classmethod
     def create(cls, path: Path, spec: ImageSpec) -> Self:
@@ -107,13 +114,15 @@ class TiffSink:
             storedshape=self._layout.stored_shape,
             **metadata,
         )
-        with tifffile.TiffFile(self._path, mode="r+") as file:
-            tag = file.pages.first.tags["ImageDescription"]
-            tag.overwrite(xml.tostring(declaration=True).encode())
-            if (vectors := iprs(ledger)) is not None:
-                values = [float(vectors.shape[1]), *vectors.ravel().tolist()]
-                file.pages.first.tags[IPRS_TAG].overwrite(values)
-        sync_file(self._path)
+        text = xml.tostring(declaration=True).encode() + b"\0"
+        tags = {_DESCRIPTION_TAG: Contents(len(text), text)}
+        if (vectors := iprs(ledger)) is not None:
+            values = np.concatenate([[vectors.shape[1]], vectors.ravel()])
+            tags[IPRS_TAG] = Contents(
+                values.size, values.astype(f"{self._order}f4").tobytes()
+            )
+        # Where tifffile has put the last it wrote, behind all pixels and directories.
+        replace_tags(self._path, place_of(self._path, _DESCRIPTION_TAG), tags)
 
 
 class _Sparse(io.FileIO):
@@ -150,11 +159,19 @@ def _ome(layout: TiffLayout, spec: ImageSpec, made: dict[str, Any]) -> dict[str,
     if channel := _channels(spec):
         described["Channel"] = channel
     if position := _position(spec):
-        # OME has a position for each plane; all of an image have the same.
-        described["Plane"] = {
-            key: [value] * layout.page_count for key, value in position.items()
-        }
+        described["Plane"] = _of_each_page(layout, metadata, position)
     return described
+
+
+def _of_each_page(
+    layout: TiffLayout, metadata: StackMetadata, position: dict[str, float | str]
+) -> dict[str, Any]:
+    """Give each page the position of the first one, but for its own height Z."""
+    pages = {key: [value] * layout.page_count for key, value in position.items()}
+    if "PositionZ" in position and "Z" in metadata.pixel_size:
+        step, first = metadata.pixel_size["Z"], float(position["PositionZ"])
+        pages["PositionZ"] = [first + step * n for n in layout.indices("Z")]
+    return pages
 
 
 def _channels(spec: ImageSpec) -> dict[str, Any]:

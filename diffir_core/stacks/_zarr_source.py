@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -22,11 +23,15 @@ from diffir_core.stacks.metadata import (
     unit_name,
 )
 
+_DESCRIPTIONS = ("zarr.json", ".zarray")
+"""One of them is in the folder of each array."""
+
 
 class ZarrSource:
     """A level of an OME-Zarr image, the finest if none is chosen, or a Zarr array."""
 
     def __init__(self, path: Path, axes: str | None, level: int = 0) -> None:
+        path = Path(os.path.abspath(path))  # Wherever this process goes.
         node, ome = _image(_open(path), path)
         if isinstance(node, zarr.Array):
             self.levels: tuple[Any, ...] = (node,)
@@ -36,6 +41,7 @@ class ZarrSource:
             self.levels = _levels(node, image, path)
             metadata = _metadata(ome, image, _checked(level, self.levels, path), path)
         self._array = self.levels[_checked(level, self.levels, path)]
+        self._folder = path / self._array.path
         self.shape: tuple[int, ...] = tuple(self._array.shape)
         self.dtype = np.dtype(self._array.dtype).newbyteorder("=")
         axes = axes or (metadata.axes if metadata else None)
@@ -57,6 +63,11 @@ class ZarrSource:
                 f"Cannot read the plane at {dict(plane.position)}: {error}; a chunk "
                 "may be damaged."
             ) from error
+        # Zarr takes chunks that are not there for black ones.
+        if not any((self._folder / name).is_file() for name in _DESCRIPTIONS):
+            raise InputError(
+                f"{self._folder} is no longer there; bring it back and try again."
+            )
         return values.astype(self.dtype, copy=False)
 
     def close(self) -> None:

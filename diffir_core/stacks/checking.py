@@ -62,7 +62,7 @@ def is_intact(sink: FileSink, unit: Unit, record: UnitRecord) -> bool:
     """Tell whether a unit is on the disk as it was written, at all levels."""
     try:
         found = tuple(sink.checksums(plane) for plane in unit.planes)
-    except (OSError, ValueError, RuntimeError, KeyError, zlib.error):
+    except (OSError, ValueError, RuntimeError, LookupError, zlib.error):
         return False  # Readers complain of damaged chunks in many ways.
     return found == record.written
 

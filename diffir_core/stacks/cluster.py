@@ -7,6 +7,7 @@ worker that dies takes with it what it had in hand, which others do again.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,9 @@ _POLL_SECONDS = 0.1
 _SPARE_UNITS = 1
 _RETRIES = 2
 _CONNECT_SECONDS = 30
+_GONE = "The scheduler is gone; start it again and pass --resume."
+
+logger = logging.getLogger(__name__)
 
 
 class ClusterCrew:
@@ -45,7 +49,8 @@ class ClusterCrew:
         posting = Posting(errand, self._threads)
         write_text(errand.pass_file, errand.token)
         try:
-            self.client.register_plugin(posting)
+            with _reached(self.client):
+                self.client.register_plugin(posting)
             yield from _Handing(self.client, posting.name).out(units, order)
         finally:
             errand.pass_file.unlink(missing_ok=True)  # Whoever still works, stops.
@@ -60,6 +65,7 @@ class _Handing:
         self._client, self._name = client, name
         self._at_work: dict[str, Future] = {}
         self._finished: SimpleQueue[Future] = SimpleQueue()
+        self._told_of_none = False
 
     def out(
         self, units: list[Unit], order: UnitOrder
@@ -71,24 +77,30 @@ class _Handing:
                     self._hand(remaining.pop(order.choose(remaining)))
                 paused = bool((yield self._next()))
         finally:
-            self._client.cancel(list(self._at_work.values()))
+            with suppress(Exception):  # The cluster may have gone.
+                self._client.cancel(list(self._at_work.values()))
 
     def _hands(self) -> int:
         """Count the threads of the workers that there are now; some may have come."""
-        threads: list[int] = list(self._client.nthreads().values())
+        with _reached(self._client):
+            threads: list[int] = list(self._client.nthreads().values())
+        if not threads and not self._told_of_none:
+            self._told_of_none = True
+            logger.warning("The scheduler has no worker; the run waits for one.")
         return max(1, sum(threads) + _SPARE_UNITS * len(threads))
 
     def _hand(self, unit: Unit) -> None:
         from diffir_core.stacks._cluster_worker import do_unit
 
-        future = self._client.submit(
-            do_unit,
-            self._name,
-            unit.number,
-            key=f"{self._name}-unit-{unit.number}",
-            pure=False,
-            retries=_RETRIES,
-        )
+        with _reached(self._client):
+            future = self._client.submit(
+                do_unit,
+                self._name,
+                unit.number,
+                key=f"{self._name}-unit-{unit.number}",
+                pure=False,
+                retries=_RETRIES,
+            )
         self._at_work[future.key] = future
         future.add_done_callback(self._finished.put)
 
@@ -102,16 +114,29 @@ class _Handing:
 
 
 def _result(future: Future) -> UnitRecord:
-    from distributed import KilledWorker
+    from distributed import CancelledError, KilledWorker
 
     try:
         record: UnitRecord = future.result()
+    except CancelledError as error:  # Nobody else cancels what is waited for.
+        raise InputError(_GONE) from error
     except KilledWorker as error:
         raise InputError(
             "Several workers died over the same planes, probably of too little memory; "
             "pass --memory (of one worker) or start fewer, then --resume."
         ) from error
     return record
+
+
+@contextmanager
+def _reached(client: Client) -> Iterator[None]:
+    """Ask something of the scheduler; that nobody answers is no fault of a disk."""
+    try:
+        yield
+    except Exception as error:
+        if client.status == "running" and not isinstance(error, OSError):
+            raise
+        raise InputError(_GONE) from error
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from diffir_core.stacks.destination import (
 from diffir_core.stacks.durability import write_text
 from diffir_core.stacks.fingerprint import header_of, image_spec, machine_of
 from diffir_core.stacks.finished import FileReport, ReportingSink, finished_steps
-from diffir_core.stacks.jobs import job_of
+from diffir_core.stacks.jobs import is_foreign, job_of
 from diffir_core.stacks.journal import Journal, differences
 from diffir_core.stacks.metadata import ImageSpec
 from diffir_core.stacks.ordering import InOrder, UnitOrder
@@ -66,6 +66,7 @@ class FileRun:
 
     def open(self) -> tuple[FileSink, Journal]:
         """Open the image and the journal, or begin them."""
+        self._wanted_by.unlink(missing_ok=True)  # Workers of a run that died.
         if self.journal is None:
             self.place.clear()
         journal = self.journal or Journal.create(
@@ -75,8 +76,10 @@ class FileRun:
         if journal.is_laid_out:
             try:
                 return attach_sink(self.place.image, self.spec), journal
-            except Exception:  # Damaged beyond use, in whatever way: begin again.
-                journal.is_laid_out = False
+            except Exception as error:  # Readers complain in many ways.
+                if _may_pass(error):
+                    raise
+                journal.is_laid_out = False  # Damaged beyond use: begin again.
         sink = create_sink(self.place.image, self.spec)
         journal.lay_out()
         return sink, journal
@@ -91,8 +94,9 @@ class FileRun:
         journal = self.journal
         try:
             sink, journal = self.open()
-            for _ in check_done(self.work, sink, journal):
-                yield Tracker(self.work, journal).now("checking")
+            tracker = Tracker(self.work, journal)
+            for number, _ in enumerate(check_done(self.work, sink, journal), 1):
+                yield tracker.checked(number / before)
             away = partial(crew_steps, crew, self._errand) if crew else None
             run = Run(journal, order, switch, away)
             reporting = ReportingSink(sink, self.work.source)
@@ -106,6 +110,11 @@ class FileRun:
         self.place.move_into_place()
         return reporting.finished_report
 
+    @property
+    def _wanted_by(self) -> Path:
+        """Where workers look whether what they do is still wanted."""
+        return self.place.folder.resolve() / "wanted-by"
+
     def _errand(self, statistics: StackStatistics) -> Errand:
         return Errand(
             self.spec.job,
@@ -113,7 +122,7 @@ class FileRun:
             machine_of(self.work),
             statistics.to_dict(),
             self.place.image.resolve(),
-            self.place.folder.resolve() / "wanted-by",
+            self._wanted_by,
             uuid4().hex,
         )
 
@@ -139,7 +148,7 @@ def restore_file_steps(
     a file, an open source may be given, such as an `ArraySource` with a name in its
     metadata; it is closed at the end, and no crew can read it.
     """
-    target = Path(destination)
+    target = Path(os.path.abspath(destination))  # Wherever this process goes.
     if isinstance(path, (str, Path)):
         check_apart([Path(path)], target)
     check_destination(target)
@@ -153,6 +162,7 @@ def restore_file_steps(
         _check_free(place)
     place.lock()
     try:
+        place.put_back()
         journal = _journal(place) if resume else None
         if journal is not None:
             options = options or RestoreOptions.parse(journal.header["options"])
@@ -201,7 +211,7 @@ def _opened(
     path: str | Path | StackSource, axes: str | None
 ) -> tuple[StackSource, str]:
     if isinstance(path, (str, Path)):
-        return open_source(path, axes), str(Path(path).resolve())
+        return open_source(os.path.abspath(path), axes), str(Path(path).resolve())
     return path, f"array '{path.metadata.name}'"
 
 
@@ -220,11 +230,21 @@ def _check_free(place: Unfinished) -> None:
             f"{place.destination} is already there; choose another name or pass "
             "--overwrite."
         )
+    if is_foreign(place.finished_job, place.destination):
+        raise OutputExistsError(
+            f"{place.finished_job} is already there, and no job of this output; choose "
+            "another name or pass --overwrite."
+        )
     if place.journal.exists():
         raise OutputExistsError(
             f"An unfinished {place.destination.name} is already there; pass --resume "
             "to complete it or --overwrite to start anew."
         )
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell an error of the disk or network from a damaged file."""
+    return isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
 
 
 def _journal(place: Unfinished) -> Journal | None:

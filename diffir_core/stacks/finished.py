@@ -127,6 +127,7 @@ def _checksum(
         share = len(sums) / len(planes)
         yield RestoreProgress(len(sums), len(planes), share, None, phase="checking")
         sums.append(checksum(source.read(plane)))
+    yield RestoreProgress(len(sums), len(planes), 1.0, None, phase="checking")
     return _together(sums)
 
 

@@ -66,6 +66,27 @@ def is_job(path: Path) -> bool:
     return isinstance(values, dict) and "input" in values
 
 
+def is_foreign(path: Path, output: Path) -> bool:
+    """Tell whether a file is there that is no job of this output."""
+    if not path.exists():
+        return False
+    try:
+        return Path(RestoreJob.load(path).output).resolve() != output.resolve()
+    except InputError:
+        return True
+
+
+def says_the_same(path: Path, job: Path) -> bool:
+    """Tell whether a person's job is the one that was done, in other words."""
+    try:
+        theirs, done = RestoreJob.load(path), RestoreJob.load(job)
+    except InputError:
+        return False
+    filled = {"axes": done.axes, "model_fingerprint": done.model_fingerprint}
+    known = {key: value for key, value in filled.items() if not getattr(theirs, key)}
+    return theirs.replace(**known) == done
+
+
 def job_of(
     source: str,
     destination: Path,

@@ -52,10 +52,19 @@ def by_channel(
 
 def sample_values(source: StackSource, planes: list[PlaneIndex]) -> NDArray[Any]:
     """Give values of planes spread evenly, every so many pixels: bounded memory."""
+    return exhaust(sample_values_steps(source, planes))
+
+
+def sample_values_steps(
+    source: StackSource, planes: list[PlaneIndex]
+) -> Generator[float, None, NDArray[Any]]:
+    """Do as `sample_values` does, and yield after each plane."""
     samples = []
     for plane in sampled_planes(planes):
         values = read_plane(source, plane)
-        samples.append(values.ravel()[:: sampling_step(values.size, values.shape[-1])])
+        step = sampling_step(values.size, values.shape[-1])
+        samples.append(values.ravel()[::step].copy())  # A view would keep the plane.
+        yield 0.0
     return np.concatenate(samples)
 
 
@@ -84,12 +93,12 @@ class Shared:
     attention: dict[str, Tensor] | None = None
 
 
-def shared_by_group(
+def shared_by_group_steps(
     source: StackSource,
     planes: list[PlaneIndex],
     restorer: Restorer,
     mappings: dict[int | None, IntensityMapping],
-) -> dict[Group, Shared]:
+) -> Generator[float, None, dict[Group, Shared]]:
     """Give what the planes of each group share, as the options ask for."""
     options = restorer.options
     if options.ipr is None and options.ipr_scope == "plane":
@@ -100,10 +109,14 @@ def shared_by_group(
     found = {}
     for group, members in groups.items():
         mapping = mappings[group[0]]
-        ipr = options.ipr or stack_ipr(source, members, restorer, mapping)
+        ipr = options.ipr
+        if ipr is None:
+            ipr = yield from stack_ipr_steps(source, members, restorer, mapping)
         attention = None
         if options.attention_scope == "stack":
-            attention = stack_attention(source, members, restorer, mapping, ipr)
+            attention = yield from stack_attention_steps(
+                source, members, restorer, mapping, ipr
+            )
         found[group] = Shared(ipr, attention)
     return found
 
@@ -131,12 +144,22 @@ def stack_ipr(
 
     Of a long stack, 64 planes, evenly spread, speak for all.
     """
+    return exhaust(stack_ipr_steps(source, planes, restorer, mapping))
+
+
+def stack_ipr_steps(
+    source: StackSource,
+    planes: list[PlaneIndex],
+    restorer: Restorer,
+    mapping: IntensityMapping,
+) -> Generator[float, None, IPR]:
+    """Do as `stack_ipr` does, and yield after each panel."""
     features = []
     planes = sampled_planes(planes)
     for plane in planes:
         values = inside(read_plane(source, plane), restorer.options.region)
         tiles = readable_plane(values, mapping, restorer.config)
-        features += exhaust(restorer.features([tiles]))
+        features += yield from restorer.features([tiles])
     mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
     return restorer.ipr_from(mean, f"{len(planes)} planes")
 
@@ -175,14 +198,13 @@ def stack_attention_steps(
     mapping: IntensityMapping,
     ipr: IPR,
 ) -> Generator[float, None, dict[str, Tensor]]:
-    """Do as `stack_attention` does, and yield after each strip."""
-    jobs = [
-        restorer.job(
-            DiscardedPlane(read_plane(source, plane), mapping, restorer.config).plane,
-            ipr,
-        )
-        for plane in spread(planes, _ATTENTION_PLANES)
-    ]
+    """Do as `stack_attention` does, and yield after each plane read and each strip."""
+    jobs = []
+    for plane in spread(planes, _ATTENTION_PLANES):
+        values = read_plane(source, plane)
+        discarded = DiscardedPlane(values, mapping, restorer.config)
+        jobs.append(restorer.job(discarded.plane, ipr))
+        yield 0.0
     yield from restorer.restore(jobs, joint=True)
     return jobs[0].attention
 

@@ -52,6 +52,11 @@ class Tracker:
         """Give the event that nothing new is done."""
         return self._event(self._done / self._total, phase=phase)
 
+    def checked(self, fraction: float) -> RestoreProgress:
+        """Give the event that a fraction of what was there before has been checked."""
+        reached = self._done / self._total * min(1.0, fraction)
+        return self._event(reached, phase="checking")
+
     def within_unit(self, fraction: float) -> RestoreProgress:
         """Give the event that a fraction of a unit is done."""
         reached = (self._done + fraction * self._work.conditions.batch) / self._total

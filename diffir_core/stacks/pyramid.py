@@ -41,17 +41,34 @@ def halved(plane: NDArray[Any]) -> NDArray[Any]:
 
 def _halved_band(band: NDArray[Any]) -> NDArray[Any]:
     odd = [(0, 0), (0, band.shape[1] % 2), (0, band.shape[2] % 2)]
-    wide = _wide(band.dtype)
-    full = np.pad(band, odd, mode="edge").astype(wide, copy=False)
-    rows = full[:, ::2] + full[:, 1::2]
-    total = rows[:, :, ::2] + rows[:, :, 1::2]
+    full = np.pad(band, odd, mode="edge").astype(_wide(band.dtype), copy=False)
     if band.dtype.kind == "f":
-        return np.asarray(total / 4)
-    return np.asarray((total + 2) >> 2)
+        return _mean_of_floats(full)
+    if band.dtype.itemsize == 8:
+        # Nothing is wider: quarters are summed, and what each leaves is summed apart.
+        return _sums(full >> 2) + ((_sums(full & 3) + 2) >> 2)
+    return (_sums(full) + 2) >> 2
+
+
+def _mean_of_floats(full: NDArray[Any]) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        means = _sums(full) / 4
+    if np.isfinite(means).all():
+        return means
+    # Quarters never overflow, but of the smallest numbers they lose digits.
+    return np.where(np.isfinite(means), means, _sums(full / 4))
+
+
+def _sums(values: NDArray[Any]) -> NDArray[Any]:
+    """Sum 2 x 2 values."""
+    rows = values[:, ::2] + values[:, 1::2]
+    return np.asarray(rows[:, :, ::2] + rows[:, :, 1::2])
 
 
 def _wide(dtype: np.dtype[Any]) -> Any:
-    """Give a type that holds the sum of four values."""
+    """Give a type that holds the sum of four values, if there is one."""
+    if dtype.itemsize == 8:
+        return dtype
     if dtype.kind == "f":
-        return np.float64 if dtype.itemsize == 8 else np.float32
+        return np.float32
     return np.int64 if dtype.itemsize > 2 else np.int32

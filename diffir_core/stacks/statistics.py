@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from diffir_core.engine.restorer import Restorer
+from diffir_core.engine.workers import exhaust
 from diffir_core.intensity import IntensityMapping, fit_mapping
 from diffir_core.ipr import IPR
 from diffir_core.stacks.axes import PlaneIndex
@@ -19,7 +20,8 @@ from diffir_core.stacks.preparing import (
     Shared,
     by_channel,
     sample_values,
-    shared_by_group,
+    sample_values_steps,
+    shared_by_group_steps,
     time_of,
 )
 from diffir_core.stacks.source import StackSource
@@ -109,12 +111,19 @@ def measure(
 
     With an IPR for each time point, over as many of each.
     """
+    return exhaust(measure_steps(source, planes, restorer))
+
+
+def measure_steps(
+    source: StackSource, planes: list[PlaneIndex], restorer: Restorer
+) -> Generator[float, None, StackStatistics]:
+    """Do as `measure` does, and yield often enough to be paused or closed at once."""
     mappings, samples = {}, {}
     for channel, members in by_channel(planes).items():
-        values = sample_values(source, members)
+        values = yield from sample_values_steps(source, members)
         mappings[channel] = fit_mapping(values, restorer.options.intensity)
         samples[channel] = checksum(values)
-    shared = shared_by_group(source, planes, restorer, mappings)
+    shared = yield from shared_by_group_steps(source, planes, restorer, mappings)
     return StackStatistics(mappings, shared, samples)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from diffir_core.engine.workers import PauseSwitch
@@ -17,7 +18,7 @@ from diffir_core.stacks.progress import RestoreProgress, Tracker
 from diffir_core.stacks.reporting import Timing, report_of
 from diffir_core.stacks.sink import StackSink
 from diffir_core.stacks.source import StackSource
-from diffir_core.stacks.statistics import StackStatistics, measure
+from diffir_core.stacks.statistics import StackStatistics, measure_steps
 from diffir_core.stacks.units import Unit, UnitRecord, UnitValues
 from diffir_core.stacks.work import StackWork, prepare
 
@@ -58,8 +59,7 @@ def run_work(
     """Do the units that the ledger does not have, and finish the sink."""
     timing, tracker = Timing(), Tracker(work, run.ledger)
     work.restorer.workers.switch = run.switch
-    yield tracker.now("measuring")
-    statistics = _statistics(work, run.ledger)
+    statistics = yield from _statistics(work, run.ledger, tracker)
     timing.first_pass_done()
     if run.away:
         yield from run.away(work, run, statistics, tracker)
@@ -72,12 +72,23 @@ def run_work(
     return report
 
 
-def _statistics(work: StackWork, ledger: Ledger) -> StackStatistics:
-    if ledger.statistics is None:
-        found = measure(work.source, work.restored_planes, work.restorer)
-        ledger.keep_statistics(found)
-        return found
-    return ledger.statistics
+def _statistics(
+    work: StackWork, ledger: Ledger, tracker: Tracker
+) -> Generator[RestoreProgress, None, StackStatistics]:
+    yield tracker.now("measuring")
+    if ledger.statistics is not None:
+        return ledger.statistics
+    steps = measure_steps(work.source, work.restored_planes, work.restorer)
+    with closing(steps):
+        while True:
+            try:
+                next(steps)
+            except StopIteration as finished:
+                found: StackStatistics = finished.value
+                break
+            yield tracker.now("measuring")
+    ledger.keep_statistics(found)
+    return found
 
 
 def _do_units(

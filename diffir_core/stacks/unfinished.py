@@ -14,6 +14,7 @@ from typing import Any
 
 from diffir_core.errors import InputError
 from diffir_core.stacks.durability import sync_file
+from diffir_core.stacks.jobs import says_the_same
 
 SUFFIX = ".unfinished"
 
@@ -46,18 +47,25 @@ class Unfinished:
         self._lock = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self.unlock()
             raise InputError(
                 f"Another process is writing {self.destination.name}; wait for it or "
                 "stop it."
             ) from error
+        except OSError:  # Some network disks know no locks.
+            self.unlock()
 
     def unlock(self) -> None:
         """Let others have it."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def put_back(self) -> None:
+        """Put an output back that was moved away for one that never came."""
+        if self._old.exists() and not self.destination.exists():
+            self._old.rename(self.destination)
 
     def clear(self) -> None:
         """Remove what is there of the image and the journal."""
@@ -78,7 +86,7 @@ class Unfinished:
                 _remove(self._old)
                 self.destination.rename(self._old)
             os.replace(self.image, self.destination)
-        if self.job.exists():
+        if self.job.exists() and not says_the_same(self.finished_job, self.job):
             os.replace(self.job, self.finished_job)
         with suppress(OSError):
             sync_file(self.destination.parent)

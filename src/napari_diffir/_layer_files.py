@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
-from diffir_core.stacks.axes import check_axes
+from diffir_core.stacks.axes import CHANNEL_AXES, check_axes
 
 IMAGES = "images"
 HELD_BACK_FILES = "*_held_back*"
@@ -20,7 +20,14 @@ _MAX_BYTES = 1 << 30
 _HELD_BACK = 0.25
 _LEAST_PIXELS = 32
 """Of a part that is held back: the smallest patch that is measured."""
-_TIFF_KINDS = {"b": np.uint8, "e": np.float32, "l": np.int32, "q": np.float64}
+_TIFF_KINDS = {
+    "?": np.uint8,
+    "e": np.float32,
+    **dict.fromkeys("lqLQg", np.float64),
+}
+"""What types that OME-TIFF does not know are written as."""
+_LARGEST_EXACT = 2**53
+"""Above it, float64 leaves whole numbers out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +46,8 @@ def write_images(
     A run can then be gone on from after the viewer was closed. Of more than 1 GiB,
     evenly spaced planes are taken, the same of all arrays.
 
-    Validation needs a part that training does not see. So a single plane is cut into
-    `<key>.tif` and `<key>_held_back.tif`.
+    Validation needs a part that training does not see. So a single plane, and channels
+    of a single place, are cut into `<key>.tif` and `<key>_held_back.tif`.
 
     Parameters
     ----------
@@ -49,8 +56,8 @@ def write_images(
     images
         Arrays by the names of their files.
     same_place
-        Axes along which planes show the same place and count as one, such as T for
-        repeated frames.
+        Axes along which planes show the same place, besides channels, and count as
+        one, such as T for repeated frames.
 
     Returns
     -------
@@ -81,6 +88,11 @@ def _thinning(image: LayerImage) -> int:
 def _stack(key: str, image: LayerImage, step: int) -> tuple[NDArray[Any], str]:
     """Give the array with Y and X last, and its axes; samples become channels."""
     check_axes(image.axes, image.data.shape)
+    if {"C", "S"} <= set(image.axes):
+        raise InputError(
+            f"The {key} image has the axes {image.axes}, channels and samples of RGB; "
+            "split it into a layer for each channel."
+        )
     data, axes = image.data[::step] if step > 1 else image.data, image.axes
     order = [axes.index(axis) for axis in axes if axis not in "YX"]
     order += [axes.index("Y"), axes.index("X")]
@@ -97,7 +109,7 @@ def _places(stack: NDArray[Any], axes: str, same_place: str) -> int:
     sizes = [
         size
         for axis, size in zip(axes, stack.shape, strict=True)
-        if axis not in "YX" + same_place
+        if axis not in "YX" + CHANNEL_AXES + same_place
     ]
     return int(np.prod(sizes, dtype=np.int64))
 
@@ -115,11 +127,22 @@ def _cut(stack: NDArray[Any]) -> list[NDArray[Any]]:
 def _write(path: Path, stack: NDArray[Any], axes: str) -> None:
     import tifffile
 
-    kind = _TIFF_KINDS.get(stack.dtype.char, stack.dtype)
     tifffile.imwrite(
         path,
-        np.ascontiguousarray(stack, kind),
+        _storable(path.stem, stack),
         ome=True,
         photometric="minisblack",
         metadata={"axes": axes},
     )
+
+
+def _storable(key: str, stack: NDArray[Any]) -> NDArray[Any]:
+    """Give the same values in a type that OME-TIFF knows, or refuse them."""
+    kind = _TIFF_KINDS.get(stack.dtype.char, stack.dtype)
+    whole = stack.dtype.kind in "iu" and stack.dtype.itemsize == 8
+    if whole and not -_LARGEST_EXACT <= stack.min() <= stack.max() <= _LARGEST_EXACT:
+        raise InputError(
+            f"The {key} image holds {stack.dtype} values beyond 2^53, which no TIFF "
+            "keeps exactly; give it another type, such as float32."
+        )
+    return np.ascontiguousarray(stack, kind)

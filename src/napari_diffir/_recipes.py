@@ -55,12 +55,13 @@ def _beginning(network: Network, plan: Preset, card: Sections) -> Sections:
 
     trained = load_model(network.trained)
     before = trained.card.model_dump() if trained.card else {}
+    unknown = dict(licence="", intended_use="", figures={}, frozen_halo_px=None)
     data = *before.get("training_data", ()), "Then images of its user's own, in napari"
     return dict(
         model=trained.config.model_dump(),
         start=dict(stage2=network.trained),
         stages=[stage | _gentler(stage) for stage in plan.stages],
-        card=before | card | dict(training_data=data, figures={}, frozen_halo_px=None),
+        card=before | card | unknown | dict(training_data=data),
     )
 
 

@@ -98,4 +98,6 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    # A run that was killed, or is being written, may end within a line.
+    return [row for row in rows if None not in row.values() and "" not in row.values()]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from diffir_core.stacks.progress import RestoreProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,7 @@ class PaceMaker:
     """Measures a run; the clock is the caller's, in seconds."""
 
     def __init__(self) -> None:
-        self._begun: tuple[float, float] | None = None
+        self._begun: tuple[float, RestoreProgress] | None = None
         self._paused_at: float | None = None
         self._paused_seconds = 0.0
 
@@ -32,18 +36,25 @@ class PaceMaker:
             self._paused_seconds += now - self._paused_at
             self._paused_at = None
 
-    def take(self, now: float, fraction: float, bytes_done: int) -> Pace:
-        """Give the pace, now that `fraction` of the whole stack is done.
+    def take(self, now: float, progress: RestoreProgress) -> Pace:
+        """Give the pace, now that a stack is so far.
 
-        What was done before the first call, in an earlier run, counts for nothing.
+        What was done in an earlier run counts for nothing, nor does the time it takes
+        to check that, and to measure the stack.
         """
         if self._begun is None:
-            self._begun = now, fraction
-        paused = self._paused_seconds
+            if progress.phase != "restoring":
+                return Pace()
+            self._begun, self._paused_seconds = (now, progress), 0.0
+            if self._paused_at is not None:
+                self._paused_at = now
+        begun, first = self._begun
+        seconds = now - begun - self._paused_seconds
         if self._paused_at is not None:
-            paused += now - self._paused_at
-        seconds, gained = now - self._begun[0] - paused, fraction - self._begun[1]
+            seconds -= now - self._paused_at
+        gained = progress.fraction - first.fraction
         if seconds <= 0 or gained <= 0:
             return Pace()
-        speed = bytes_done / seconds / 1e6 if bytes_done else None
-        return Pace(speed, (1 - fraction) * seconds / gained)
+        gained_bytes = progress.bytes_done - first.bytes_done
+        speed = gained_bytes / seconds / 1e6 if gained_bytes else None
+        return Pace(speed, (1 - progress.fraction) * seconds / gained)

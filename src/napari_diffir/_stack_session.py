@@ -100,8 +100,7 @@ class StackSession(WatchedRun):
             self._show_plane(news)
             last = news
         if last is not None:
-            now, progress = time.monotonic(), last.progress
-            pace = self._pace.take(now, progress.fraction, progress.bytes_done)
+            pace = self._pace.take(time.monotonic(), last.progress)
             self.state.take(last, pace)
         self._look()
 

@@ -308,6 +308,39 @@ def test_sections_leave_validation_alone_unless_something_is_cut(
     assert len(planes) == 4
 
 
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("YXS", (96, 96, 3)), ("CYX", (2, 96, 96)), ("YX", (96, 96))]
+)
+def test_channels_of_one_place_are_cut_like_a_single_plane(
+    tmp_path: Path, axes: str, shape: tuple[int, ...]
+) -> None:
+    data = np.random.default_rng(0).poisson(50, shape).astype(np.uint8)
+    images = CleanImages(LayerImage(data, axes))
+    opened = data_of(tiny_recipe(tmp_path, images=images))
+    assert saw(opened.training) == {"clean.tif"}
+    assert saw(opened.held_back) == {"clean_held_back.tif"}
+
+
+@pytest.mark.parametrize("kind", ["?", "b", "B", "e", "i8", "u8", ">u2", "f8"])
+def test_a_layer_of_any_type_keeps_its_values(tmp_path: Path, kind: str) -> None:
+    data = (blobs(2, 40).astype(np.int64) - 1000) // 8
+    data = (data if kind in ("b", "i8", "f8", "e") else abs(data)).astype(kind)
+    data = data * np.int64(10**12) if kind == "i8" else data
+    write_images(tmp_path, {"clean": LayerImage(data, "ZYX")})
+    written = tifffile.imread(tmp_path / "images/clean.tif")
+    assert np.array_equal(written, data.astype(written.dtype))
+    assert (written.min(), written.max()) == (data.min(), data.max())
+
+
+def test_a_layer_that_no_file_keeps_is_refused(tmp_path: Path) -> None:
+    huge = np.full((2, 40, 40), 2**60, np.uint64)
+    with pytest.raises(InputError, match=r"beyond 2\^53"):
+        write_images(tmp_path, {"clean": LayerImage(huge, "ZYX")})
+    both = np.zeros((2, 40, 40, 3), np.uint8)
+    with pytest.raises(InputError, match="a layer for each channel"):
+        write_images(tmp_path, {"clean": LayerImage(both, "CYXS")})
+
+
 def _written(run: Path, image: LayerImage) -> Path:
     assert write_images(run, {"clean": image}) is None
     return run / "images" / "clean.tif"

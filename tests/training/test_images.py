@@ -399,3 +399,86 @@ def test_files_are_held_back_whole(tmp_path: Path) -> None:
     assert [plane.position for plane in kept] == [(("Z", 2),)]
     with pytest.raises(InputError, match="two planes or more"):
         split_groups([(1.0, planes[:1])], HeldBack(0.5), seed=0)
+
+
+@pytest.mark.parametrize("by", ["stars", "table"])
+def test_all_noisy_files_of_one_clean_file_are_on_one_side(
+    tmp_path: Path, by: str
+) -> None:
+    rows = ["noisy,clean"]
+    for i, image in enumerate(STACK):
+        _write(tmp_path / "clean" / f"{i}.tif", image)
+        for k in range(4):
+            _write(tmp_path / "raw" / f"{i}_{k}.tif", image // 2)
+            rows.append(f"raw/{i}_{k}.tif,clean/{i}.tif")
+    (tmp_path / "pairs.csv").write_text("\n".join(rows))
+    stars = PairedImages(noisy="raw/*_?.tif", clean="clean/*.tif")
+    config = PairedImages(table="pairs.csv") if by == "table" else stars
+    pairs = open_pairs(config, tmp_path)
+    for held_back in (HeldBack(0.3), HeldBack(0.3, "1_2.tif")):
+        seen, kept = split(pairs, held_back, seed=0)
+        assert (len(seen), len(kept)) == (8, 4)
+        clean = [{pair.clean.file for pair in side} for side in (seen, kept)]
+        assert clean[0].isdisjoint(clean[1])
+
+
+@pytest.mark.parametrize("axes", ["TYX", "TZYX"])
+def test_repeated_frames_of_one_place_are_not_split(tmp_path: Path, axes: str) -> None:
+    stack = np.stack([STACK] * 4) if axes == "TZYX" else STACK
+    metadata = {"axes": axes}
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata=metadata)
+    pairs = open_pairs(RepeatedFrames(pattern="*.tif"), tmp_path)
+    if axes == "TYX":
+        with pytest.raises(InputError, match="show different places"):
+            split_groups([(1.0, pairs)], HeldBack(0.5), seed=0)
+        return
+    seen, kept = split(pairs, HeldBack(0.3), seed=0)
+    assert {pair.noisy.position[-1] for pair in kept} == {("Z", 2)}
+    assert {pair.noisy.position[-1] for pair in seen} == {("Z", 0), ("Z", 1)}
+
+
+@pytest.mark.parametrize("axes", ["YXS", "CYX"])
+def test_channels_of_one_place_are_not_split(tmp_path: Path, axes: str) -> None:
+    image = np.moveaxis(STACK, 0, -1) if axes == "YXS" else STACK
+    planes = array_planes(image, axes)
+    if axes == "YXS":
+        planes = open_planes(_picture(tmp_path / "a.png", image))
+    assert len(planes) == 3
+    with pytest.raises(InputError, match="show different places"):
+        split_groups([(1.0, planes)], HeldBack(0.5), seed=0)
+
+
+def _picture(path: Path, image: NDArray[Any]) -> Path:
+    imsave(path, (image // 257).astype(np.uint8))
+    return path
+
+
+def test_what_one_source_holds_back_no_other_trains_on(tmp_path: Path) -> None:
+    for i in range(4):
+        _write(tmp_path / f"{i}.tif", STACK[i % 3])
+
+    def sides(second: str, files: str | None = None) -> list[set[str]]:
+        sources = [dict(pattern="*.tif"), dict(pattern=second)]
+        images = CleanImages.parse(dict(sources=sources))
+        parts = split_groups(
+            open_clean(images, tmp_path), HeldBack(0.25, files), seed=0
+        )
+        return [{one.file for _, group in part for one in group} for part in parts]
+
+    for second in ("*.tif", "[01].tif", "[12].tif", "[23].tif", "3.tif"):
+        seen, kept = sides(second)
+        assert len(kept) == 1
+        assert seen.isdisjoint(kept)
+        assert len(seen | kept) == 4
+    seen, kept = sides("[23].tif", "[13].tif")
+    assert {Path(file).name for file in kept} == {"1.tif", "3.tif"}
+    assert seen.isdisjoint(kept)
+
+
+def test_drawn_sources_of_other_seeds_are_other_images(tmp_path: Path) -> None:
+    sources = [
+        dict(structure="puncta", images=4, size=64, seed=seed) for seed in (0, 1)
+    ]
+    groups = open_clean(CleanImages.parse(dict(sources=sources)), tmp_path)
+    seen, kept = split_groups(groups, HeldBack(0.25), seed=0)
+    assert [len(group) for _, group in (*seen, *kept)] == [3, 3, 1, 1]

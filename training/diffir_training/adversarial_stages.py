@@ -94,7 +94,8 @@ class _Adversarial:
     def values(self, batch: Batch, noise: Tensor) -> dict[str, Tensor]:
         """Give the weighted scalar of each of `terms`; `loss` is their sum."""
         restored, distillation = self.plain.restore(batch, noise)
-        self._made = (batch, restored.detach())
+        # The discriminator learns without autocast, which may have made it shorter.
+        self._made = (batch, restored.detach().float())
         with _frozen(self.discriminator):
             values = self._own_values(restored, batch)
         if distillation is not None:
@@ -115,7 +116,7 @@ class _Adversarial:
         """Give the image that `loss` made of this batch; make one if it has not."""
         if self._made is None or self._made[0] is not batch:
             with torch.no_grad():
-                return self.plain.restore(batch, noise)[0]
+                return self.plain.restore(batch, noise)[0].float()
         return self._made[1]
 
 

@@ -52,6 +52,7 @@ def data_of(recipe: Recipe) -> TrainingData:
         largest_patch=recipe.largest_patch,
         held_back=plan.held_back if plan else None,
         seed=recipe.seed,
+        patch_multiple=recipe.patch_multiple,
     )
 
 
@@ -59,13 +60,13 @@ def first_network(recipe: Recipe) -> DiffIRS1:
     """Give the stage-1 network that a run begins with, new or trained before."""
     start = recipe.start
     if start.stage1 is not None:
-        return cast("DiffIRS1", _trained(start.stage1, 1, recipe).network)
+        return cast("DiffIRS1", trained(start.stage1, 1, recipe).network)
     network = DiffIRS1(recipe.model)
     if start.stage2 is not None:
-        trained = _trained(start.stage2, 2, recipe)
-        network.G.load_state_dict(trained.network.G.state_dict())
-        if trained.statistics is not None:
-            begin_at(network, torch.from_numpy(trained.statistics.mean))
+        lender = trained(start.stage2, 2, recipe)
+        network.G.load_state_dict(lender.network.G.state_dict())
+        if lender.statistics is not None:
+            begin_at(network, torch.from_numpy(lender.statistics.mean))
     return network
 
 
@@ -74,13 +75,14 @@ def second_network(recipe: Recipe, teacher: DiffIRS1) -> DiffIRS2:
     start = recipe.start
     if start.stage2 is None:
         return stage_two_from(teacher)
-    network = _trained(start.stage2, 2, recipe).restorer
+    network = trained(start.stage2, 2, recipe).restorer
     if recipe.stages[0].kind == "ground_truth":  # Its DIRformer has learnt since.
         network.G.load_state_dict(teacher.G.state_dict())
     return network
 
 
-def _trained(name: str, stage: int, recipe: Recipe) -> Model:
+def trained(name: str, stage: int, recipe: Recipe) -> Model:
+    """Load what a run begins with; refuse another stage, or another network."""
     model = load_model(name)
     if model.stage != stage:
         raise InputError(
@@ -133,8 +135,8 @@ def _against(
     discriminator: nn.Module,
 ) -> Stage:
     device = next(discriminator.parameters()).device
-    path = adversary.perceptual
-    if path is None:
+    perceptual = perceptual_of(adversary)
+    if perceptual is None:
         logger.warning(
             "No weights for the perceptual network are given (adversary.perceptual); "
             "this stage trains without the perceptual term."
@@ -143,15 +145,24 @@ def _against(
         return InpaintingStage(
             cast("GroundTruthStage | JointStage", plain),
             cast("PatchDiscriminator", discriminator),
-            ResNetLoss.from_file(path).to(device) if path else None,
+            cast("ResNetLoss", perceptual.to(device)) if perceptual else None,
             adversary.weights,
         )
     return AdversarialStage(
         cast("JointStage", plain),
         cast("UNetDiscriminator", discriminator),
-        VGGLoss.from_file(path).to(device) if path else None,
+        cast("VGGLoss", perceptual.to(device)) if perceptual else None,
         adversary.weights,
     )
+
+
+def perceptual_of(adversary: Adversary) -> ResNetLoss | VGGLoss | None:
+    """Give the perceptual loss that an adversary is joined by, if any."""
+    if adversary.perceptual is None:
+        return None
+    if adversary.kind == "inpainting":
+        return ResNetLoss.from_file(adversary.perceptual)
+    return VGGLoss.from_file(adversary.perceptual)
 
 
 def adam(

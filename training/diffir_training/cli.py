@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,14 +12,19 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from diffir_training.recipe import Recipe
-    from diffir_training.trainer import Event
+    from diffir_training.trainer import Event, Trainer
 
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     output: Annotated[
-        Path | None, typer.Option(help="Folder of the run; default runs/<name>.")
+        Path | None,
+        typer.Option(
+            help="Folder of the run; default runs/<name>, or that of a run's own recipe."
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -31,11 +39,16 @@ def train(
 
     console = Console(stderr=True)
     plan = load_recipe(recipe, set_ or [])
-    trainer = Trainer(plan, output or Path("runs") / plan.name, resume=resume)
+    folder = output or _folder(recipe, plan)
+    if resume:
+        _check_run(folder)
+    trainer = Trainer(plan, folder, resume=resume)
     console.quiet = not trainer.devices.is_first
-    started_at = trainer.step
-    model = trainer.run(lambda event: console.print(_line(event, started_at)))
-    console.print(f"Trained: {model}")
+    stopped_by = _run(trainer, console)
+    if stopped_by is not None:
+        console.print(f"Stopped at step {trainer.step}; pass --resume to go on.")
+        raise typer.Exit(128 + stopped_by)
+    console.print(f"Trained: {trainer.result}")
 
 
 def load_recipe(path: Path, changes: list[str]) -> Recipe:
@@ -43,6 +56,63 @@ def load_recipe(path: Path, changes: list[str]) -> Recipe:
     from diffir_training.recipe import Recipe
 
     return Recipe.from_yaml(path).changed(changes)
+
+
+def _folder(path: Path, plan: Recipe) -> Path:
+    """Give the folder of a run: that of the recipe, if a run has written it there."""
+    from diffir_training.state import NAME
+
+    if path.name == "recipe.yaml" and (path.parent / NAME).exists():
+        return path.parent
+    return Path("runs") / plan.name
+
+
+def _check_run(folder: Path) -> None:
+    """Refuse to resume what was never begun: another folder would be begun anew."""
+    from diffir_core.errors import InputError
+    from diffir_training.state import NAME
+
+    if not (folder / NAME).exists():
+        raise InputError(
+            f"{folder} holds no checkpoint to go on from; name the run's folder by "
+            "--output, or leave --resume out."
+        )
+
+
+def _run(trainer: Trainer, console: Console) -> int | None:
+    """Train; give the signal that ended it with a checkpoint, or None at its end."""
+    started_at = trainer.step
+    with _signals() as received, closing(trainer.train()) as steps:
+        for event in steps:
+            if event is not None:
+                console.print(_line(event, started_at))
+            # All processes of a run must stop at the same step: they share its batch.
+            elif (
+                trainer.devices.sum(len(received)) > 0 and trainer.step < trainer.steps
+            ):
+                return next(iter(received), signal.SIGTERM)
+    return None
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect the first Ctrl-C or request to end; a second one ends at once."""
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        restore()
+
+    def restore() -> None:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+    before = {kind: signal.signal(kind, note) for kind in kinds}
+    try:
+        yield received
+    finally:
+        restore()
 
 
 def _line(event: Event, started_at: int) -> str:

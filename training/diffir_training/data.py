@@ -22,6 +22,7 @@ from diffir_training.images import (
     ForegroundSampler,
     Groups,
     HeldBack,
+    Inventory,
     PairSource,
     Spot,
     TrainingImages,
@@ -30,6 +31,7 @@ from diffir_training.images import (
     check_fits,
     check_some_fit,
     flipped,
+    inventory_of,
     open_clean,
     open_pairs,
     read_pair,
@@ -38,7 +40,7 @@ from diffir_training.images import (
 
 Image = NDArray[np.float32]
 _PATCH_STEP = 32
-"""Patches of all architectures and scales are multiples of this."""
+"""Held-back patches are a multiple of this, where an image has room for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class TrainingData:
     held_back: BatchSource | None
     largest_held_back: int
     """Patch size in pixels of the clean image: the smallest held-back one has room."""
+    inventory: Inventory
+    """What images there are on which side, for a run that goes on later."""
 
 
 def open_data(
@@ -116,6 +120,7 @@ def open_data(
     largest_patch: int,
     held_back: HeldBack | None,
     seed: int,
+    patch_multiple: int = 8,
 ) -> TrainingData:
     """Open images and check them, before hours are spent.
 
@@ -134,6 +139,8 @@ def open_data(
         Which images are kept for validation; None is no validation.
     seed
         Of all that is drawn.
+    patch_multiple
+        What the network takes patches of, in pixels of the clean image.
     """
     groups = _opened(images, folder)
     everything = _all(groups)
@@ -143,12 +150,12 @@ def open_data(
         check_some_fit(_all(seen), largest_patch)
     else:
         check_fits(_all(seen), largest_patch, everything[0].scale)
-    if not kept:
-        return TrainingData(_patches(images, seen, noise, seed), None, 0)
+    inventory = inventory_of(_all(seen), _all(kept), folder)
     return TrainingData(
         _patches(images, seen, noise, seed),
-        _patches(images, kept, noise, seed),
-        _smallest_side(kept),
+        _patches(images, kept, noise, seed) if kept else None,
+        _smallest_side(kept, patch_multiple) if kept else 0,
+        inventory,
     )
 
 
@@ -175,14 +182,15 @@ def _patches(
     return CleanPatches(sampler, noise, images.variety)
 
 
-def _smallest_side(groups: Groups[Any]) -> int:
+def _smallest_side(groups: Groups[Any], multiple: int) -> int:
     """Give the largest patch size that every image has room for, in whole steps."""
     smallest: int = min(
         getattr(image, "scale", 1) * min(image.shape[1:])
         for _, images in groups
         for image in images
     )
-    return max(smallest // _PATCH_STEP, 1) * _PATCH_STEP
+    step = multiple if smallest < _PATCH_STEP else _PATCH_STEP
+    return max(smallest // step, 1) * step
 
 
 def _stacked(pairs: Sequence[Degraded]) -> Batch:

@@ -54,7 +54,9 @@ class Devices:
         for parameter, part in zip(
             own, torch.split(flat, [p.numel() for p in own]), strict=True
         ):
-            parameter.grad = part.view_as(parameter).clone()
+            # In place: a recorded step (graphed.py) goes on writing to this memory.
+            if parameter.grad is not None:
+                parameter.grad.copy_(part.view_as(parameter))
 
     def sum(self, value: float) -> float:
         """Give the sum of a number over all processes."""

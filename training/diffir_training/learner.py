@@ -83,8 +83,9 @@ class Learner:
         loss = self._devices.sum(totals[0] if totals else 0.0)
         if not math.isfinite(loss):
             raise InputError(
-                f"The loss is {loss} at step {number}; lower the learning "
-                f"rate ({rate:g}) and resume from the last checkpoint."
+                f"The loss is {loss} at step {number}; start anew with a lower "
+                f"learning rate than {rate:g}, for example from this run's "
+                "stage1.safetensors."
             )
         self._clip(self._parameters)
         self.optimizer.step()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from diffir_core._base import FrozenConfig
 from diffir_core.card import ModelCard
@@ -21,6 +22,7 @@ from diffir_training.schedules import (
     Schedule,
 )
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
 StageKind = Literal["ground_truth", "estimation", "joint"]
 
 
@@ -30,6 +32,11 @@ class DataConfig(FrozenConfig):
     folder: Path
     images: TrainingImages
     """Clean images, pairs, or repeated frames below the folder."""
+
+    @field_validator("folder")
+    @classmethod
+    def _home(cls, folder: Path) -> Path:
+        return Path(os.path.expanduser(folder))
 
 
 class SuperResolutionAdversary(FrozenConfig):
@@ -76,7 +83,7 @@ class StageSchedule(FrozenConfig):
     warmup_steps: int = Field(100, ge=0)
     rate: Schedule | None = None
     """Another learning rate instead of the cosine above."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     """Of Adam."""
     ema_decay: float | None = Field(None, ge=0, lt=1)
     """Instead of the recipe's; 0 keeps no average."""
@@ -113,6 +120,11 @@ class StageSchedule(FrozenConfig):
     def patch_sizes(self) -> tuple[int, ...]:
         """All patch sizes of this stage."""
         return self.sizes.patch_sizes if self.sizes else (self.patch_size,)
+
+    @property
+    def least_batch(self) -> int:
+        """The fewest patches of a step."""
+        return min(self.sizes.batch_sizes) if self.sizes else self.batch
 
     def size_at(self, step: int) -> tuple[int, int]:
         """Give patch size and batch at a step of this stage."""
@@ -215,12 +227,52 @@ class Recipe(FrozenConfig):
             raise ValueError("noise spoils clean images; leave it out for pairs")
         return self
 
+    @model_validator(mode="after")
+    def _patches_fit_the_network(self) -> Self:
+        # In estimation the DIRformer, which is what wants multiples, does not run.
+        sizes = {
+            f"stages.{i}.{'sizes' if stage.sizes else 'patch_size'}": stage.patch_sizes
+            for i, stage in enumerate(self.stages)
+            if stage.kind != "estimation"
+        }
+        if self.validation is not None:
+            sizes["validation.patch_size"] = (self.validation.patch_size,)
+        for name, patches in sizes.items():
+            for size in patches:
+                if size % self.patch_multiple:
+                    raise ValueError(
+                        f"{name} is {size}; this network takes patches of multiples of "
+                        f"{self.patch_multiple} pixels"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _adversaries_fit_the_network(self) -> Self:
+        for i, stage in enumerate(self.stages):
+            kind = stage.adversary.kind if stage.adversary else None
+            if kind == "inpainting" and self.model.architecture != "inpainting":
+                raise ValueError(
+                    f"stages.{i}.adversary is that of inpainting, but the architecture "
+                    f"'{self.model.architecture}' has no mask; leave it out"
+                )
+        return self
+
+    @property
+    def patch_multiple(self) -> int:
+        """What patches of clean images are multiples of, in pixels."""
+        return self.model.size_multiple * self.model.scale
+
     @property
     def largest_patch(self) -> int:
         """The largest patch of all stages, in pixels of the clean image."""
         return max(size for stage in self.stages for size in stage.patch_sizes)
 
     def unchanging(self) -> str:
-        """Give, as YAML, what a resumed run must have in common with its start."""
-        fixed = self.model_copy(update={"loop": LoopConfig(), "card": None})
-        return fixed.to_yaml()
+        """Give, as YAML, what a resumed run must have in common with its start.
+
+        How often it is logged and saved changes nothing of what is learnt.
+        """
+        fields = type(self).model_fields
+        often = {n: fields[n].default for n in ("checkpoint_steps", "log_steps")}
+        free = {"loop": LoopConfig(), "card": None, **often}
+        return self.model_copy(update=free).to_yaml()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from diffir_core.errors import InputError
+from diffir_training.images import Inventory, difference
 
 NAME = "state.pt"
+_FREE = ("checkpoint_steps:", "log_steps:")
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
@@ -23,28 +26,54 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
     os.replace(temporary, folder / NAME)
 
 
-def load_state(folder: Path, recipe: str) -> dict[str, Any]:
+def load_state(folder: Path, recipe: str, images: Inventory) -> dict[str, Any]:
     """Read the checkpoint of a run; `recipe` is the YAML that it must have.
 
     Raises
     ------
     InputError
-        If it was made with another recipe; the first difference is named.
+        If it is damaged, or was made with another recipe or with other images; the
+        first difference is named.
     """
     path = folder / NAME
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    if state["recipe"] != recipe:
-        difference = _difference(state["recipe"], recipe)
+    state = _read(path)
+    before, now = (_binding(text) for text in (state["recipe"], recipe))
+    if before != now:
         raise InputError(
-            f"{path} was made with another recipe ({difference}); resume with that "
-            "one, or train in another folder."
+            f"{path} was made with another recipe ({_difference(before, now)}); resume "
+            "with that one, or train in another folder."
+        )
+    # Checkpoints of older versions have none.
+    if other := difference(state.get("images", images), images):
+        raise InputError(
+            f"{path} was made with other images ({other}); put those back, or train in "
+            "another folder."
         )
     return state
 
 
-def _difference(before: str, now: str) -> str:
-    lines = zip(before.splitlines(), now.splitlines(), strict=False)
-    for old, new in lines:
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if {"recipe", "position", "stage1"} <= set(state):
+            return state
+        reason = "it is no checkpoint of a training"
+    except (OSError, EOFError, RuntimeError, TypeError, pickle.UnpicklingError) as bad:
+        reason = str(bad).split("\n")[0].split(". ")[0] or type(bad).__name__
+    raise InputError(
+        f"{path} cannot be gone on from ({reason.rstrip('.')}); train in another "
+        "folder, for example from the stage1.safetensors beside it."
+    )
+
+
+def _binding(recipe: str) -> list[str]:
+    """Give the lines but for those that may change, which older versions kept."""
+    lines = recipe.splitlines()
+    return [line for line in lines if not line.startswith(_FREE)]
+
+
+def _difference(before: list[str], now: list[str]) -> str:
+    for old, new in zip(before, now, strict=False):
         if old != new:
             return f"there '{old.strip()}', now '{new.strip()}'"
     return "one of them goes on longer"

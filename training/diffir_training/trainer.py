@@ -24,6 +24,7 @@ from diffir_training.building import (
     first_network,
     second_network,
 )
+from diffir_training.checking import check_files, check_patch, check_shares
 from diffir_training.devices import Devices, find_devices
 from diffir_training.fused import Network, fuse
 from diffir_training.ipr_statistics import STATISTICS_STEP, measure_iprs
@@ -62,6 +63,9 @@ class Trainer:
                 "folder."
             )
         self.devices = devices or find_devices(recipe.loop.device)
+        check_shares(recipe, self.devices.processes)
+        if not (folder / NAME).exists():
+            check_files(recipe)
         folder.mkdir(parents=True, exist_ok=True)
         self._open_data()
         torch.manual_seed(recipe.seed)  # Initial weights; torch offers no other way.
@@ -79,7 +83,8 @@ class Trainer:
 
     def _open_data(self) -> None:
         plan, data = self.recipe.validation, data_of(self.recipe)
-        self.data = data.training
+        self.data, self._images = data.training, data.inventory
+        check_patch(self.recipe, self.data)
         self._held_back: list[Batch] = []
         if plan is not None and data.held_back is not None:
             size = min(plan.patch_size, data.largest_held_back)
@@ -195,6 +200,8 @@ class Trainer:
             "step_in_stage": self.step_in_stage,
             "step": self.step,
             "best_psnr_db": self.best_psnr_db,
+            "images": self._images,
+            "generator": torch.get_rng_state(),
             "stage1": self.stage1.state_dict(),
             "stage2": self.stage2.state_dict() if self.stage2 else None,
             **self.learner.state(),
@@ -202,7 +209,7 @@ class Trainer:
         save_state(self.folder, state)
 
     def _load(self) -> None:
-        state = load_state(self.folder, self.recipe.unchanging())
+        state = load_state(self.folder, self.recipe.unchanging(), self._images)
         self.position = state["position"]
         self.step_in_stage, self.step = state["step_in_stage"], state["step"]
         self.best_psnr_db = state["best_psnr_db"]
@@ -215,6 +222,8 @@ class Trainer:
         if self.stage2 is not None:
             self.stage2.load_state_dict(state["stage2"])
         self.learner.load(state)
+        if "generator" in state:  # What later stages begin with is drawn from it.
+            torch.set_rng_state(state["generator"])
 
     def _is_validated(self) -> bool:
         plan = self.recipe.validation

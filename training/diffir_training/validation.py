@@ -48,12 +48,18 @@ def validate(stage: Restores, network: nn.Module, batches: list[Batch]) -> Quali
             rows.append(
                 (
                     psnr(one, target, data_range=1.0),
-                    ssim(one[0], target[0], data_range=1.0),
+                    _mean_ssim(one, target),
                     before,
                 )
             )
     means = np.asarray(rows).mean(axis=0)
     return Quality(*(float(mean) for mean in means))
+
+
+def _mean_ssim(one: NDArray[np.float32], target: NDArray[np.float32]) -> float:
+    """Give the mean over the channels, each compared by itself."""
+    channels = zip(one, target, strict=True)
+    return float(np.mean([ssim(a, b, data_range=1.0) for a, b in channels]))
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ batch in less time than one thread takes to simulate it.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -62,6 +63,7 @@ class WorkerBatches(Generic[BatchT]):
             sampler=count(first),
             num_workers=workers,
             collate_fn=_as_it_is,
+            worker_init_fn=_leave_interrupts,
             # A forked child would share locks and CUDA's state with this process.
             multiprocessing_context="spawn",
             # Else it would draw from the generator that initial weights come from.
@@ -101,6 +103,11 @@ class _Batches(Dataset[Any]):
             return self._batch_of(number)
         except Exception as error:  # The consumer raises it.
             return _Failed(error)
+
+
+def _leave_interrupts(worker: int) -> None:
+    """Let Ctrl-C, which reaches all processes, be answered by the first alone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _as_it_is(batch: BatchT) -> BatchT:

@@ -8,10 +8,10 @@ the camera, whose pair is in model units, then masks.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from diffir_training.degradations.base import DegradationBase, Degraded
 from diffir_training.degradations.bleaching import Bleaching, bleaching_factors
@@ -40,11 +40,26 @@ class Chain(DegradationBase):
     kind: Literal["chain"] = "chain"
     steps: tuple[Degradation, ...] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _masks_come_last(self) -> Self:
+        # A later step would take the mask for a channel of the image.
+        for step in self.steps[:-1]:
+            if (kind := _mask_of(step)) is not None:
+                raise ValueError(f"{kind} adds a mask; let it be the last of the steps")
+        return self
+
     def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
         """Apply every step to the pair that the one before gave."""
         for step in self.steps:
             pair = step.degrade(pair, generator)
         return pair
+
+
+def _mask_of(step: DegradationBase) -> str | None:
+    """Give the kind of what leaves a mask behind, if a step does."""
+    if isinstance(step, Chain):
+        return _mask_of(step.steps[-1])
+    return step.kind if isinstance(step, Inpainting | SensorDefects) else None
 
 
 Degradation: TypeAlias = Annotated[

@@ -20,7 +20,9 @@ def _above_zero(bounds: tuple[float, float]) -> tuple[float, float]:
 class Bleaching(DegradationBase):
     """Exponential bleaching along the first axis of an (n, y, x) stack.
 
-    The background, 0, stays 0; the target keeps the brightness of the first plane.
+    The background, 0, stays 0; the target keeps the brightness of the first plane. It
+    is for stacks that are degraded whole, from Python: a patch of one channel, as a
+    recipe draws it, has one plane and stays as it is.
     """
 
     kind: Literal["bleaching"] = "bleaching"

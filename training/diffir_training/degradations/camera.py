@@ -57,7 +57,10 @@ class CameraNoise(DegradationBase):
     background: NonNegativeRange = (0.0, 0.3)
     """Background light, as a fraction of clean = 1."""
     read_noise: NonNegativeRange = (0.0, 4.0)
-    """Standard deviation of the read noise, in photons."""
+    """Standard deviation of the read noise, in photons: a value of this range times a
+    uniform number from 0 to 1, so half of it on average and never above the upper end.
+    It is so for all shipped models. For a read noise that you have measured, take
+    `ScmosNoise`, whose range is that of the noise itself."""
     correlated_fraction: float = Field(0.15, ge=0, le=1)
     """How often the read noise is correlated between neighbours, as in some sCMOS."""
     scan_fraction: float = Field(0.0, ge=0, le=1)
@@ -69,7 +72,7 @@ class CameraNoise(DegradationBase):
     """Cameras of another kind, some of the time."""
     hot_pixel_fraction: float = Field(0.15, ge=0, le=1)
     """How often a patch has a few hot pixels."""
-    bits: tuple[Literal[8, 12, 16], ...] = (8, 8, 12, 16)
+    bits: tuple[Literal[8, 12, 16], ...] = Field((8, 8, 12, 16), min_length=1)
     """Bit depths to choose from; a repeated one is chosen more often."""
     black_level: Range = (-0.03, 0.12)
     """Offset, as a fraction of the full scale of the camera; below 0 clips."""

@@ -18,6 +18,7 @@ from diffir_training.images.configs import (
     TrainingImages,
     Variety,
 )
+from diffir_training.images.inventory import Inventory, difference, inventory_of
 from diffir_training.images.pairs import (
     CleanPlane,
     PairSource,
@@ -53,6 +54,7 @@ __all__ = [
     "Groups",
     "HeldBack",
     "ImagePlane",
+    "Inventory",
     "MeanPlane",
     "PairSource",
     "PairedImages",
@@ -69,8 +71,10 @@ __all__ = [
     "check_channels",
     "check_fits",
     "check_some_fit",
+    "difference",
     "fields_of",
     "flipped",
+    "inventory_of",
     "is_image",
     "open_clean",
     "open_pairs",

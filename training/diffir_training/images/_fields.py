@@ -53,7 +53,7 @@ class RepeatedField:
 
     def _mean(self, frames: tuple[ImagePlane, ...]) -> MeanPlane:
         name = f"mean of {len(frames)} frames in {Path(self.name).name}"
-        return MeanPlane(frames, name, self.name)
+        return MeanPlane(frames, name, self.name, _without_time(self.frames[0]))
 
 
 def fields_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +100,11 @@ def _translated(wild: str) -> str:
 
 
 def _without_suffix(name: str) -> str:
-    """Strip '.tif', '.ome.tif' and the like: 'a.png' may be the partner of 'a.tif'."""
+    """Strip '.tif', '.ome.tif' and the like: 'a.png' may be the partner of 'a.tif'.
+
+    An umlaut may be one letter, or a letter and its dots, as macOS writes it.
+    """
+    name = unicodedata.normalize("NFC", name)
     stem, suffix = os.path.splitext(name)
     if suffix.lower() not in (*PICTURES, *_STACKS):
         return name

@@ -19,7 +19,11 @@ from diffir_training.images._partners import (
     partners_by_name,
     partners_in_table,
 )
-from diffir_training.images.checks import check_same_positions, check_same_size
+from diffir_training.images.checks import (
+    check_finite,
+    check_same_positions,
+    check_same_size,
+)
 from diffir_training.images.configs import (
     CleanImages,
     CleanSource,
@@ -29,7 +33,12 @@ from diffir_training.images.configs import (
     RepeatedFrames,
 )
 from diffir_training.images.drawing import drawn_image
-from diffir_training.images.planes import ImagePlane, array_planes, file_planes
+from diffir_training.images.planes import (
+    ImagePlane,
+    Position,
+    array_planes,
+    file_planes,
+)
 from diffir_training.images.survey import Foreground, survey_planes, unseen_survey
 
 Float32 = NDArray[np.float32]
@@ -45,6 +54,14 @@ class PairSource(Protocol):
     @property
     def file(self) -> str:
         """What is held back as one: a file, or a folder of frames of one field."""
+
+    @property
+    def shows(self) -> tuple[str, ...]:
+        """All files that show its specimen: the clean and the noisy one."""
+
+    @property
+    def position(self) -> Position:
+        """Where it is in its file; repeated frames are at the same position."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -93,6 +110,16 @@ class PlanePair:
         """(channels, y, x) of the noisy image."""
         return self.noisy.shape
 
+    @property
+    def shows(self) -> tuple[str, ...]:
+        """All files that show its specimen: the clean and the noisy one."""
+        return self.clean.file, self.file
+
+    @property
+    def position(self) -> Position:
+        """Where the clean plane is in its file; that of repeated frames has no T."""
+        return self.clean.position
+
     def read(self, rows: slice, columns: slice) -> tuple[Float32, Float32]:
         """Read a window of the noisy image, and its place in the clean one."""
         noisy = self.noisy.read(rows, columns).astype(np.float32)
@@ -125,14 +152,25 @@ class CleanPlane:
         return self.plane.file
 
     @property
+    def shows(self) -> tuple[str, ...]:
+        """The file alone."""
+        return self.plane.shows
+
+    @property
+    def position(self) -> Position:
+        """Where the plane is in its file."""
+        return self.plane.position
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, y, x)."""
         return self.plane.shape
 
     def read(self, rows: slice, columns: slice) -> Float32:
         """Read the window (channels, rows, columns), clipped to 0 .. 3."""
-        window = self.mapping.to_model(self.plane.read(rows, columns))
-        return np.clip(window, 0.0, 3.0)
+        values = self.plane.read(rows, columns)
+        check_finite(self.name, values)  # Not all kinds were looked at before.
+        return np.clip(self.mapping.to_model(values), 0.0, 3.0)
 
 
 def open_clean(
@@ -186,7 +224,9 @@ def _drawn_planes(source: DrawnSource) -> list[ImagePlane]:
     planes: list[ImagePlane] = []
     for i in range(source.images):
         image = drawn_image(source.structure, source.size, (source.seed, i))
-        name = f"drawn {source.structure} {i}"
+        # Equal names would be taken for the same image by the split.
+        where = f"{source.size} of seed {source.seed}, number {i}"
+        name = f"drawn {source.structure} {where}"
         planes += array_planes(image.astype(np.float32), name=name)
     return planes
 

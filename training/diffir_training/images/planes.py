@@ -33,6 +33,10 @@ class ImagePlane(Protocol):
         """The file; its planes share an intensity mapping and are held back as one."""
 
     @property
+    def shows(self) -> tuple[str, ...]:
+        """All files that show its specimen."""
+
+    @property
     def position(self) -> Position:
         """Where the plane is in its file: axes longer than 1, such as (("T", 2),)."""
 
@@ -55,6 +59,11 @@ class StackPlane:
     file: str
     windows: Windows
     index: PlaneIndex
+
+    @property
+    def shows(self) -> tuple[str, ...]:
+        """The file alone."""
+        return (self.file,)
 
     @property
     def position(self) -> Position:
@@ -102,6 +111,11 @@ class MeanPlane:
     name: str
     file: str
     position: Position = ()
+
+    @property
+    def shows(self) -> tuple[str, ...]:
+        """The file, or folder, of the frames."""
+        return (self.file,)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -155,21 +156,25 @@ def _scores(
     channels, height, width = plane.shape
     thick = min(_SQUARE, height)
     step = max(1, channels * thick * width * (len(rows) - 1) // _SAMPLED_VALUES) | 1
-    for band in _bands(plane, rows[:-1], thick):
-        check_finite(plane.name, band)
+    for band in _bands(plane, rows, thick):
         yield band.ravel()[::step].copy(), _structure(band, columns)
 
 
 def _bands(
-    plane: ImagePlane, starts: NDArray[np.int64], thick: int
+    plane: ImagePlane, edges: NDArray[np.int64], thick: int
 ) -> Iterator[NDArray[Any]]:
+    """Give the upper rows of each row of cells; of floats, all rows are checked."""
     channels, height, width = plane.shape
     if channels * height * width <= _WHOLE_VALUES:
         whole = plane.read(slice(0, height), slice(0, width))
-        yield from (whole[:, start : start + thick] for start in starts)
+        check_finite(plane.name, whole)
+        yield from (whole[:, start : start + thick] for start in edges[:-1])
         return
-    for start in starts:
-        yield plane.read(slice(int(start), int(start) + thick), slice(0, width))
+    for start, stop in pairwise(edges.tolist()):
+        last = stop if plane.dtype.kind == "f" else start + thick
+        band = plane.read(slice(start, last), slice(0, width))
+        check_finite(plane.name, band)
+        yield band[:, :thick]
 
 
 def _structure(band: NDArray[Any], columns: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,0 +1,61 @@
+"""What of a whole recipe is tried out before its first step, hours before it is needed.
+
+Whatever a later stage reads must be there at the start, and the images must give what
+the network takes.
+"""
+
+from __future__ import annotations
+
+from diffir_core.errors import InputError
+from diffir_training.batches import BatchSource
+from diffir_training.building import perceptual_of, trained
+from diffir_training.recipe import Recipe
+
+_TRIED = (1 << 40) + 1
+"""A number of batches that no step has, nor validation."""
+
+
+def check_files(recipe: Recipe) -> None:
+    """Read what the recipe begins with, and what its adversaries compare by."""
+    starts = ((1, recipe.start.stage1), (2, recipe.start.stage2))
+    for stage, name in starts:
+        if name is not None:
+            trained(name, stage, recipe)
+    for schedule in recipe.stages:
+        if schedule.adversary is not None:
+            perceptual_of(schedule.adversary)
+
+
+def check_shares(recipe: Recipe, processes: int) -> None:
+    """Refuse batches of which some process would receive no patch."""
+    for i, stage in enumerate(recipe.stages):
+        if stage.least_batch < processes:
+            raise InputError(
+                f"stages.{i} has a batch of {stage.least_batch} for {processes} "
+                "processes; each needs a patch: choose a larger batch, or fewer "
+                "processes."
+            )
+
+
+def check_patch(recipe: Recipe, data: BatchSource) -> None:
+    """Draw one patch, and compare its shapes with those of the network."""
+    model, size = recipe.model, recipe.stages[0].patch_sizes[0]
+    batch = data.batch(_TRIED, size, [0])
+    noisy, clean = (tuple(side.shape[1:]) for side in (batch.noisy, batch.clean))
+    side = size // model.scale
+    expected = (
+        (model.in_channels, side, side),
+        (model.out_channels, size, size),
+    )
+    if (noisy, clean) != expected:
+        raise InputError(
+            f"The images give noisy patches of {noisy} (channels, y, x) for clean ones "
+            f"of {clean}, and the model takes {expected[0]} for {expected[1]}; mend "
+            f"{_ways(recipe)}, model.scale or the model's channels."
+        )
+
+
+def _ways(recipe: Recipe) -> str:
+    if recipe.noise is not None:
+        return "the noise, which may shrink (binning) and add a mask,"
+    return "data.images.scale"
