@@ -49,6 +49,8 @@ def compiled() -> Path:
                 capture_output=True,
                 timeout=_COMPILE_SECONDS,
             )
+            with built.open("rb") as file:  # One cut short would end the process.
+                os.fsync(file.fileno())
             built.replace(target)
     return target
 

@@ -55,7 +55,9 @@ def _beginning(network: Network, plan: Preset, card: Sections) -> Sections:
 
     trained = load_model(network.trained)
     before = trained.card.model_dump() if trained.card else {}
-    unknown = dict(licence="", intended_use="", figures={}, frozen_halo_px=None)
+    unknown: Sections = dict(
+        licence="", intended_use="", figures={}, frozen_halo_px=None
+    )
     data = *before.get("training_data", ()), "Then images of its user's own, in napari"
     return dict(
         model=trained.config.model_dump(),

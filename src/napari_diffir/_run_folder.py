@@ -98,6 +98,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    # A run that was killed, or is being written, may end within a line.
-    return [row for row in rows if None not in row.values() and "" not in row.values()]
+        return [row for row in csv.DictReader(file) if _is_whole(row)]
+
+
+def _is_whole(row: dict[str | None, str | None]) -> bool:
+    """Tell whether a line has its values, and no others: a kill may have torn it."""
+    return None not in row and not {None, ""}.intersection(row.values())

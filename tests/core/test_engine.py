@@ -394,7 +394,7 @@ def test_native_streams_agree_and_can_be_absent(tmp_path: Path) -> None:
     there = {"XDG_CACHE_HOME": str(tmp_path)}
     for extra, status in ((absent, 1), (there, 0), (there, 0), (there, 0)):
         for library in tmp_path.rglob("*.so"):  # Damaged, it is compiled anew.
-            library.write_bytes(library.read_bytes()[: status + 900])
+            library.write_bytes(b"")
         environment = {k: v for k, v in os.environ.items() if k != "CC"} | extra
         done = subprocess.run(
             [sys.executable, "-c", code], env=environment, check=False

@@ -23,7 +23,7 @@ def train(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the run; default runs/<name>, or that of a run's own recipe."
+            help="Folder of the run; default runs/<name>, or that of a run's recipe."
         ),
     ] = None,
     set_: Annotated[

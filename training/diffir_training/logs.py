@@ -80,12 +80,24 @@ def _board(folder: Path) -> Any:
 
 
 def _append(path: Path, values: dict[str, Any]) -> None:
-    new = not path.exists()
+    last = _last_byte(path)
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        if new:
+        if last not in (b"", b"\n"):
+            # A line that a kill tore must not swallow the first of the resumed run.
+            file.write("\r\n")
+        if not last:
             writer.writerow(values)
         writer.writerow(
             f"{value:.6g}" if isinstance(value, float) else value
             for value in values.values()
         )
+
+
+def _last_byte(path: Path) -> bytes:
+    """Give the last byte of a file; nothing if it is empty or not there."""
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - 1, 0))
+        return file.read()
