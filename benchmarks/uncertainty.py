@@ -24,7 +24,7 @@ from skimage.io import imread
 from skimage.measure import block_reduce
 
 import diffir_core as diffir
-from diffir_core.stacks.sampling import SampleKind
+from diffir_core.stacks.drawing import SampleKind
 
 KINDS: tuple[SampleKind, ...] = ("noise", "symmetries", "ipr", "seeds")
 _BLOCK = 8

@@ -43,8 +43,6 @@ class MemoryModel:
     config: ModelConfig
     streams: Streams
     threads: int
-    reserved_bytes: int = 0
-    """Of the budget, what planes that wait to be restored or written take."""
 
     def plan(
         self,
@@ -53,10 +51,12 @@ class MemoryModel:
         budget: int | None,
         tiling: Tiling,
         folds: int = 1,
+        beside_bytes: int = 0,
     ) -> MemoryPlan:
         """Choose the fastest way that stays within `budget` bytes; None is no limit.
 
-        `folds` is under how many IPRs the weights are folded.
+        `folds` is under how many IPRs the weights are folded; `beside_bytes` are of the
+        budget, and for something else.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class MemoryModel:
             If even the smallest tiles do not fit.
         """
         maps = self._map_bytes(height, width)
-        fixed = self.reserved_bytes + _LIBRARY_BYTES + folds * self._fold_bytes()
+        fixed = beside_bytes + _LIBRARY_BYTES + folds * self._fold_bytes()
         peak = fixed + maps + self._moving_bytes(height, width, tiling)
         if budget is None or peak <= budget:
             return MemoryPlan(tiling, False, peak, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from diffir_core.engine.budget import MemoryBudget
 from diffir_core.engine.dense import dense_layers
 from diffir_core.engine.device import (
     Precision,
@@ -28,7 +29,7 @@ from diffir_core.engine.runner import Runner
 from diffir_core.engine.selftest import native_agrees, psnr_of_precision
 from diffir_core.engine.storage import FileStore, MemoryStore, Store
 from diffir_core.engine.streams import Streams
-from diffir_core.engine.symmetries import SYMMETRIES, SymmetryMean, mean_bytes
+from diffir_core.engine.symmetries import SYMMETRIES, SymmetryMean
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.torch_streams import TorchStreams
 from diffir_core.engine.workers import Workers, exhaust
@@ -37,7 +38,6 @@ from diffir_core.ipr import IPR
 from diffir_core.ipr_steering import steer
 from diffir_core.model import Model
 from diffir_core.nn import DiffIRS2
-from diffir_core.nn.padding import padded_size
 from diffir_core.options import Kernels, RestoreOptions
 from diffir_core.settled import settle
 
@@ -69,13 +69,16 @@ class Restorer:
         self.tiling = Tiling(options.tile)
         self._folds: dict[bytes, FoldedNetwork] = {}
         self.tiles_done = 0
-        # Asked once: plans that follow the free memory would change from plane to
-        # plane, and the rounding of the result with them.
-        self.budget_bytes = options.memory_bytes() or free_memory_bytes(self.device)
-        self.reserved_bytes = 0
         self.last_plan: MemoryPlan | None = None
         self.precision, self.precision_psnr_db = self._settle_precision()
         self.streams = choose_streams(self.device, self.precision, options.kernels)
+        self.memory = MemoryBudget(
+            MemoryModel(self.config, self.streams, self.workers.count),
+            self.tiling,
+            self.settled.averages_symmetries,
+            on_cpu,
+            options.memory_bytes() or free_memory_bytes(self.device),
+        )
         with torch.inference_mode():
             self._dense = dense_layers(self._network.G, self.streams.convolution)
 
@@ -197,7 +200,7 @@ class Restorer:
     def _attempt(
         self, jobs: Sequence[Job], tiling: Tiling, joint: bool
     ) -> Generator[float, None, None]:
-        chosen = self.plan(jobs, tiling)
+        chosen = self.memory.of_jobs(jobs, tiling)
         store: Store = MemoryStore(self.device)
         if chosen.in_files:
             store = FileStore()
@@ -237,67 +240,6 @@ class Restorer:
                 yield work
         finally:
             steps.close()
-
-    def plan(self, jobs: Sequence[Job], tiling: Tiling | None = None) -> MemoryPlan:
-        """Plan the memory of a batch: as if its planes were one below the other."""
-        height = sum(len(job.plane.rows) for job in jobs)
-        width = max(len(job.plane.columns) for job in jobs)
-        return self._plan(height, width, len({id(job.folded) for job in jobs}), tiling)
-
-    def plan_planes(self, height: int, width: int, count: int) -> MemoryPlan:
-        """Plan the memory of `count` planes of this size, before any is there."""
-        rows, columns = (padded_size(size, self.config) for size in (height, width))
-        plan = self._plan(count * rows, columns, count, None)
-        if not self.settled.averages_symmetries:
-            return plan
-        turned = self._plan(count * columns, rows, count, None)
-        return max(plan, turned, key=lambda one: one.peak_bytes)
-
-    def fitting_batch(
-        self,
-        height: int,
-        width: int,
-        most: int,
-        waiting_bytes: Callable[[int], int] = lambda count: 0,
-    ) -> int:
-        """Give how many planes are restored at once without temporary files.
-
-        Parameters
-        ----------
-        most
-            Planes that are worth it; where no two fit the memory, it is one.
-        waiting_bytes
-            What else so many planes take of the budget; it is set aside.
-        """
-        count = max(1, min(most, self.largest_batch()))
-        while True:
-            self.reserved_bytes = waiting_bytes(count)
-            if count == 1 or self._fit(height, width, count):
-                return count
-            count = (count + 1) // 2
-
-    def _fit(self, height: int, width: int, count: int) -> bool:
-        try:
-            return not self.plan_planes(height, width, count).in_files
-        except InputError:
-            return False
-
-    def mean_bytes(self, pixels: int) -> int:
-        """Give the main memory that the mean of symmetries of so many pixels takes."""
-        if not self.settled.averages_symmetries:
-            return 0
-        return mean_bytes(pixels * self.config.scale**2, self.config.out_channels)
-
-    def _plan(
-        self, height: int, width: int, folds: int, tiling: Tiling | None
-    ) -> MemoryPlan:
-        reserved = self.reserved_bytes
-        if self.device.type == "cpu":
-            reserved += self.mean_bytes(height * width)
-        model = MemoryModel(self.config, self.streams, self.workers.count, reserved)
-        return model.plan(
-            height, width, self.budget_bytes, tiling or self.tiling, folds
-        )
 
     def restore_array(self, values: Array, ipr: IPR) -> Array:
         """Restore (channels, height, width) in model units."""

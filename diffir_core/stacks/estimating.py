@@ -96,14 +96,14 @@ def _estimate(work: StackWork, destination: Path | None) -> Estimate:
     layout, restorer = work.source.layout, work.restorer
     height, width = layout.size("Y"), layout.size("X")
     planes = work.restored_planes
-    plan = restorer.plan_planes(height, width, work.conditions.batch)
+    plan = restorer.memory.of_planes(height, width, work.conditions.batch)
     on_cpu = restorer.device.type == "cpu"
     values = int(np.prod(work.source.shape)) * work.source.dtype.itemsize
     in_hand = 2 * values // len(work.planes) * work.conditions.batch
     beside = _LIBRARIES_BYTES + in_hand
     if not on_cpu:
         pixels = height * width * work.conditions.batch
-        beside += waiting_bytes(work) + restorer.mean_bytes(pixels)
+        beside += waiting_bytes(work) + restorer.memory.mean_bytes(pixels)
     seconds, tiles, pixels = _timed_tile(work, planes)
     share = height * width * len(planes) / pixels
     return Estimate(

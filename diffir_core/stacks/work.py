@@ -90,7 +90,7 @@ class StackWork:
         budget = self.conditions.budget_bytes
         if budget is None or processes == 1:
             return self
-        self.restorer.budget_bytes = budget // processes
+        self.restorer.memory.limit_bytes = budget // processes
         shared = replace(self.conditions, budget_bytes=budget // processes)
         return replace(self, conditions=shared)
 
@@ -172,7 +172,7 @@ def prepare(
     layout = source.layout
     planes = layout.planes(model.config.in_channels)
     chosen = restored_channels(layout, model.config, options)
-    dtype = options.dtype(source.dtype)
+    dtype, memory = options.dtype(source.dtype), restorer.memory
 
     def waiting(batch: int) -> int:
         if restorer.device.type != "cpu":
@@ -182,10 +182,11 @@ def prepare(
     if conditions is None:
         size = (layout.size("Y"), layout.size("X"))
         most = min(len(planes), _BATCH_PIXELS // (size[0] * size[1]))
-        batch = restorer.fitting_batch(*size, most, waiting)
-        conditions = Conditions(batch, restorer.budget_bytes, restorer.workers.count)
-    restorer.budget_bytes = conditions.budget_bytes
-    restorer.reserved_bytes = waiting(conditions.batch)
+        most = min(most, restorer.largest_batch())
+        batch = memory.fitting_batch(*size, most, waiting)
+        conditions = Conditions(batch, memory.limit_bytes, restorer.workers.count)
+    memory.limit_bytes = conditions.budget_bytes
+    memory.reserved_bytes = waiting(conditions.batch)
     units = units_of(planes, conditions.batch)
     return StackWork(source, restorer, units, conditions, chosen, dtype)
 

@@ -27,7 +27,7 @@ from napari_diffir._watched import Watched
 
 if TYPE_CHECKING:
     from diffir_core.model import Model
-    from diffir_core.stacks.sampling import SampleKind
+    from diffir_core.stacks.drawing import SampleKind
     from napari_diffir._scripting import RestoreResult
 
 

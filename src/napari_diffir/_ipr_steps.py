@@ -14,9 +14,9 @@ from napari_diffir._ipr_state import ImageChoice, PlaneMap, Sight, Spread
 
 if TYPE_CHECKING:
     from diffir_core.model import Model
+    from diffir_core.stacks.drawing import SampleKind
     from diffir_core.stacks.plane_iprs import PlaneIPRs
     from diffir_core.stacks.previewing import Previewer
-    from diffir_core.stacks.sampling import SampleKind
     from napari_diffir._scripting import RestoreResult
 
 

@@ -9,7 +9,6 @@ import diffir_core as diffir
 from diffir_core import RestoreOptions
 from diffir_core.engine.restorer import Restorer
 from diffir_core.errors import InputError
-from diffir_core.stacks import sampling
 from diffir_core.stacks.estimating import estimate
 from diffir_core.stacks.source import ArraySource
 
@@ -66,4 +65,3 @@ def test_samples_keep_the_budget(
     assert 1 < sizes[2] < 12
     for tight, roomy in zip(*results, strict=True):
         assert np.abs(tight - roomy).max() < 1e-2
-    assert sampling._BATCH_PIXELS >= 2048**2

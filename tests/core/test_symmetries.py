@@ -128,8 +128,8 @@ def test_a_stack_that_shares_its_attention(averaging: Model) -> None:
 def test_its_memory_is_in_the_plan(tiny: Model) -> None:
     once, mean = (Restorer(tiny, o) for o in (RestoreOptions(), MEAN))
     for one in (once, mean):
-        one.budget_bytes = None
-    least, more = (one.plan_planes(800, 400, 1).peak_bytes for one in (once, mean))
+        one.memory.limit_bytes = None
+    least, more = (one.memory.of_planes(800, 400, 1).peak_bytes for one in (once, mean))
     assert more - least >= 2 * 4 * 800 * 400
 
 
