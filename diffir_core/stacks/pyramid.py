@@ -46,13 +46,13 @@ def _halved_band(band: NDArray[Any]) -> NDArray[Any]:
         return _mean_of_floats(full)
     if band.dtype.itemsize == 8:
         # Nothing is wider: quarters are summed, and what each leaves is summed apart.
-        return _sums(full >> 2) + ((_sums(full & 3) + 2) >> 2)
-    return (_sums(full) + 2) >> 2
+        return np.asarray(_sums(full >> 2) + ((_sums(full & 3) + 2) >> 2))
+    return np.asarray((_sums(full) + 2) >> 2)
 
 
 def _mean_of_floats(full: NDArray[Any]) -> NDArray[Any]:
     with np.errstate(over="ignore"):
-        means = _sums(full) / 4
+        means = np.asarray(_sums(full) / 4)
     if np.isfinite(means).all():
         return means
     # Quarters never overflow, but of the smallest numbers they lose digits.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +15,14 @@ import tifffile
 from asking import Command
 from networks import save_tiny
 
+from diffir_core import cli
 from diffir_core.ipr import IPR
 from diffir_core.models import DEFAULT_MODEL
 from diffir_core.samples import sample_path
+from diffir_core.stacks import work
+from diffir_core.stacks.journal import Journal
+from diffir_core.stacks.progress import RestoreProgress
+from diffir_core.stacks.unfinished import Unfinished
 
 NOISY = str(sample_path("noisy"))
 
@@ -139,3 +146,44 @@ def test_what_can_be_seen_at_once_is_refused_in_one_sentence(
         assert message in " ".join(said.split())
         assert "Traceback" not in said
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_ctrl_c_while_it_is_loaded_is_a_line(
+    diffir_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_add_commands_of_others", interrupted)
+    assert diffir_command("--help") == (130, "Stopped.\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends it at once")
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
+def test_what_ends_a_command_lets_it_tidy_up(
+    tiny_file: Path,
+    diffir_command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    status: int,
+) -> None:
+    """As `kill`, `scancel` or a time limit do."""
+    monkeypatch.setattr(work, "_BATCH_PIXELS", 1)
+    before = signal.getsignal(number)
+
+    def kill(_: object, step: RestoreProgress) -> None:
+        if step.planes_done:
+            os.kill(os.getpid(), number)
+
+    words = ("restore", NOISY, "out.ome.zarr", "--model", str(tiny_file))
+    with monkeypatch.context() as patch:
+        patch.setattr(cli._progress_bar, "_show", kill)
+        ended, said = diffir_command(*words)
+    assert ended == status
+    assert said.startswith("Stopped; pass --resume to complete it.\n")
+    assert "Traceback" not in said
+    assert signal.getsignal(number) == before
+    assert Journal.load(Unfinished(Path("out.ome.zarr")).journal).done
+    assert diffir_command(*words, "--resume")[0] == 0

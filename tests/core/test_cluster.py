@@ -231,6 +231,35 @@ def test_a_worker_that_cannot_take_part_says_why(
         diffir.restore_file(stack, tmp_path / "out.ome.zarr", model, crew=crew)
 
 
+def test_a_cluster_without_workers_and_without_its_scheduler_is_told(
+    stack: Path,
+    tiny: Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from diffir_core.stacks._cluster_local import local_cluster
+
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 1)
+    result = tmp_path / "out.ome.zarr"
+    with (
+        local_cluster(0) as empty,
+        cluster.connected_crew(empty.scheduler_address) as lonely,
+    ):
+        steps = restore_file_steps(stack, result, tiny, crew=lonely)
+        phases = [next(steps).phase]
+        while phases[-5:] != ["restoring"] * 5:
+            phases.append(next(steps).phase)
+        assert [
+            r.getMessage() for r in caplog.records if r.name == cluster.__name__
+        ] == ["The scheduler has no worker; the run waits for one."]
+        empty.close()
+        with pytest.raises(InputError, match=r"scheduler is gone; start it again and"):
+            for _ in steps:
+                pass
+    assert diffir.restore_file(stack, result, tiny, resume=True).planes == PLANES
+
+
 def test_without_distributed_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -15,6 +15,7 @@ from diffir_core.intensity import (
     fit_mapping,
 )
 from diffir_core.stacks.extremes import MOST, excess, without_hot_pixels
+from diffir_core.stacks.pyramid import halved
 
 _HOT_VALUE = 65535.0
 
@@ -123,6 +124,34 @@ def test_the_largest_integers_do_not_wrap_around(
     result = diffir.restore(image, model, axes="YX")
     assert result[:8].max() < np.iinfo(dtype).max // 4
     assert result[24:].min() > np.iinfo(dtype).max // 4 * 3
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "expected"),
+    [
+        ([2**62] * 4, "uint64", 2**62),
+        ([2**64 - 1, 2**64 - 1, 2**64 - 1, 2**64 - 3], "uint64", 2**64 - 1),
+        ([2**61] * 4, "int64", 2**61),
+        ([-(2**63), -(2**63), -(2**63), 1 - 2**63], "int64", -(2**63)),
+        ([2**63 - 1, -(2**63), 1, 2], "int64", 1),  # 2 / 4 is rounded up.
+        ([2e38] * 4, "float32", np.float32(2e38)),
+        ([3e38, 3e38, -3e38, -3e38], "float32", 0),
+        ([1.5e308] * 4, "float64", 1.5e308),
+        ([65504] * 4, "float16", 65504),
+    ],
+)
+def test_the_levels_of_huge_values_do_not_overflow(
+    values: list[float], dtype: str, expected: float
+) -> None:
+    plane = np.array(values, dtype).reshape(1, 2, 2)
+    assert halved(plane).tolist() == [[[expected]]]
+    assert halved(plane).dtype == dtype
+
+
+def test_one_huge_value_changes_no_level_elsewhere() -> None:
+    plane = np.full((1, 2, 4), np.finfo(np.float32).smallest_subnormal, np.float32)
+    plane[:, :, :2] = 3e38
+    assert halved(plane)[0, 0, 1] == plane[0, 0, 3]
 
 
 @pytest.mark.parametrize(

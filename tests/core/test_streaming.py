@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import tifffile
 import yaml
 import yaozarrs
 import zarr
+from asking import Command
 from napari_builtins.io import read_zarr_dataset
 from networks import random_network
 from ome_zarr.io import parse_url
@@ -29,7 +31,9 @@ from diffir_core.engine.workers import PauseSwitch
 from diffir_core.errors import InputError
 from diffir_core.model import Model
 from diffir_core.samples import sample_path
+from diffir_core.stacks import preparing
 from diffir_core.stacks import work as work_module
+from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.batch import restore_folder
 from diffir_core.stacks.estimating import estimate
 from diffir_core.stacks.file_run import restore_file_steps
@@ -37,7 +41,7 @@ from diffir_core.stacks.ordering import NearestFirst
 from diffir_core.stacks.provenance import provenance, stored_iprs
 from diffir_core.stacks.source import ArraySource, open_source
 from diffir_core.stacks.statistics import StackStatistics, measure
-from diffir_core.stacks.units import units_of
+from diffir_core.stacks.units import Unit, units_of
 from diffir_core.stacks.work import prepare
 
 
@@ -125,6 +129,91 @@ def test_nearest_first_counts_all_axes_it_knows() -> None:
     units = units_of(planes, 1)
     chosen = units[NearestFirst({"T": 2, "Z": 1, "C": 5}).choose(units)]
     assert dict(chosen.planes[0].position) == {"T": 2, "Z": 1}
+
+
+def naive_choice(units: list[Unit], focus: dict[str, int]) -> int:
+    """Say what is nearest, each unit asked anew."""
+    distances = [
+        min(
+            sum(abs(i - focus[axis]) for axis, i in plane.position if axis in focus)
+            for plane in unit.planes
+        )
+        for unit in units
+    ]
+    return distances.index(min(distances))
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_a_moving_focus_is_followed_unit_by_unit(batch: int) -> None:
+    planes = ArraySource(np.zeros((3, 4, 5, 8, 8)), "TCZYX").layout.planes(1)
+    chance, focus = np.random.default_rng(0), {"T": 1}
+    order, left = NearestFirst(focus), list(units_of(planes, batch))
+    while left:
+        if chance.random() < 0.2:
+            focus = {axis: int(chance.integers(6)) for axis in "TZQ"}
+            order.look_at(focus)
+        if chance.random() < 0.1:
+            order.choose(left)  # What is chosen need not be taken.
+        index = order.choose(left)
+        assert index == naive_choice(left, focus)
+        left.pop(index)
+
+
+def test_the_next_of_a_hundred_thousand_units_is_found_at_once() -> None:
+    stack = np.broadcast_to(np.zeros((8, 8), np.uint8), (100, 1000, 8, 8))
+    left = list(units_of(ArraySource(stack, "TZYX").layout.planes(1), 1))
+    order = NearestFirst({"T": 50})
+    left.pop(order.choose(left))  # The first time, all places are noted down.
+    started = time.monotonic()
+    for step in range(200):
+        if step % 20 == 0:
+            order.look_at({"T": step // 20, "Z": step})
+        left.pop(order.choose(left))
+    assert time.monotonic() - started < 5  # Asked one by one, they took a minute.
+
+
+def test_measuring_goes_on_in_steps_and_can_be_stopped(
+    tiny: Model, tmp_path: Path
+) -> None:
+    path = write_stack(tmp_path / "in.ome.tif", noisy((70, 40, 48)), "ZYX")
+    options = diffir.RestoreOptions(ipr_scope="stack", attention_scope="stack")
+    result = tmp_path / "out.ome.zarr"
+    phases = []
+    for step in restore_file_steps(path, result, tiny, options=options):
+        if step.phase not in ("checking", "measuring"):
+            break
+        phases.append(step.phase)
+    # 64 planes are sampled, their features pooled, and the attention of 16 computed.
+    assert phases.count("measuring") > 64 + 64 + 16
+    switch = PauseSwitch()
+    steps = restore_file_steps(
+        path, result, tiny, options=options, overwrite=True, switch=switch
+    )
+    for number, _ in enumerate(steps):
+        if number == 64 + 20:
+            break
+    switch.pause()
+    started = time.monotonic()
+    assert {next(steps).phase for _ in range(5)} == {"measuring"}
+    steps.close()
+    assert time.monotonic() - started < 5
+    assert not result.exists()
+
+
+def test_planes_that_were_sampled_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every so many of their values stay, which would hold all of them as views."""
+    read: list[weakref.ref[Any]] = []
+
+    def reading(source: ArraySource, plane: PlaneIndex) -> np.ndarray:
+        values = source.read(plane).copy()
+        read.append(weakref.ref(values))
+        return values
+
+    monkeypatch.setattr(preparing, "read_plane", reading)
+    source = ArraySource(noisy((20, 40, 48)), "ZYX")
+    steps = preparing.sample_values_steps(source, source.layout.planes(1))
+    for _ in steps:
+        assert sum(plane() is not None for plane in read) <= 2
 
 
 def test_a_run_pauses_and_stops_within_a_tile(tiny: Model, tmp_path: Path) -> None:
@@ -368,6 +457,25 @@ def test_a_folder_of_stacks_is_a_job_each(tiny: Model, tmp_path: Path) -> None:
     ]
     again = list(restore_folder(folder, results, tiny, resume=True))
     assert [item.report for item in again[:2]] == [item.report for item in items[:2]]
+
+
+def test_a_folder_of_results_may_have_a_dot_and_needs_a_place(
+    tiny_file: Path, tmp_path: Path, diffir_command: Command
+) -> None:
+    (tmp_path / "in").mkdir()
+    write_stack(tmp_path / "in" / "a.ome.tif", noisy((2, 40, 48)), "ZYX")
+    (tmp_path / "notes").write_text("Mine.")
+    named = "restored 2024.11.27"
+    for out, status, message in (
+        (named, 0, "2 planes"),
+        ("absent/results", 2, "There is no folder absent; create it first."),
+        ("notes", 2, "notes is a file, and the results of a folder of stacks need"),
+    ):
+        words = ("restore", "in", out, "--model", str(tiny_file))
+        ended, said = diffir_command(*words)
+        assert (ended, message in " ".join(said.split())) == (status, True), said
+    assert (tmp_path / named / "a.ome.zarr").is_dir()
+    assert (tmp_path / "notes").read_text() == "Mine."
 
 
 def test_a_job_runs_again_from_its_file(tiny_file: Path, tmp_path: Path) -> None:

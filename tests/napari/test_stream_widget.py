@@ -21,7 +21,9 @@ from qtpy.QtWidgets import QApplication
 import diffir_core as diffir
 from diffir_core.stacks.job_text import as_command, as_python
 from diffir_core.stacks.jobs import RestoreJob
+from diffir_core.stacks.progress import RestoreProgress
 from diffir_core.stacks.source import open_source
+from napari_diffir._stack_pace import Pace, PaceMaker
 from napari_diffir._stack_session import StackSession, current_stack_session
 from napari_diffir._wording import told
 
@@ -285,6 +287,30 @@ def test_an_output_that_names_no_place_is_told(
     assert sentence in widget.status.message.text()
     widget.job_button.copy(lambda: as_command(widget.form.job()))
     assert widget.state.phase == "idle"
+
+
+def test_time_left_leaves_checking_and_measuring_out() -> None:
+    pace, now = PaceMaker(), 0.0
+
+    def take(phase: Any, planes: int) -> Pace:
+        progress = RestoreProgress(
+            50 + planes, 100, 0.5 + planes / 100, None, None, phase, planes * 10**6
+        )
+        return pace.take(now, progress)
+
+    for phase in ("checking", "measuring"):
+        for _ in range(300):
+            assert take(phase, 0) == Pace()
+            now += 1.0
+    pace.pause(now)
+    now += 30
+    assert take("restoring", 0) == Pace()
+    now += 30
+    pace.go_on(now)
+    now += 1
+    assert take("restoring", 1) == Pace(pytest.approx(1.0), pytest.approx(49.0))
+    now += 9
+    assert take("restoring", 10) == Pace(pytest.approx(1.0), pytest.approx(40.0))
 
 
 def test_what_the_system_refuses_is_a_sentence() -> None:
