@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from diffir_core._stopping import exit_status, terminable
 from diffir_core.errors import DiffIRError
 from diffir_core.ipr_commands import app as ipr_app
 from diffir_core.models import DEFAULT_MODEL
-from diffir_core.stopping import exit_status, terminable
 
 if TYPE_CHECKING:
     from diffir_core.stacks.progress import RestoreProgress

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 Show = Callable[["RestoreProgress"], None]
 
-_OF_ONE_FILE = (".tif", ".tiff", ".zarr")
-"""Endings of an output that is no folder of stacks: other names may have dots."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -127,11 +124,11 @@ def run_restore(
 
 
 def _is_folder_of_stacks(asked: Request) -> bool:
-    from diffir_core.stacks.destination import is_zarr
+    from diffir_core.stacks.destination import is_zarr, names_a_file
 
     out = asked.destination
     is_folder = asked.source.is_dir() and not is_zarr(asked.source)
-    return is_folder and out is not None and out.suffix.lower() not in _OF_ONE_FILE
+    return is_folder and out is not None and not names_a_file(out)
 
 
 def _check_folder(path: Path) -> None:

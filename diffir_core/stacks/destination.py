@@ -23,9 +23,14 @@ _TIFF_AXES = "TCZYXSAPRHE"
 _ZARR_TYPES = (*_TIFF_TYPES, "uint64", "int64", "float16")
 
 
+def names_a_file(path: Path) -> bool:
+    """Tell a file's name from that of a folder, which may have dots, too."""
+    return path.suffix.lower() in (*_TIFF, ".zarr")
+
+
 def check_name(path: Path) -> None:
     """Refuse names of formats that cannot be written."""
-    if path.suffix.lower() not in (*_TIFF, ".zarr"):
+    if not names_a_file(path):
         raise InputError(
             f"Cannot write '{path.name}'; name it .ome.tif, .tif or .ome.zarr."
         )

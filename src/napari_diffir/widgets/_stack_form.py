@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from diffir_core.errors import InputError
+from diffir_core.stacks.destination import names_a_file
 from diffir_core.stacks.folders import result_name, stacks_of
 from diffir_core.stacks.jobs import RestoreJob
 from napari_diffir._layer_text import saved_file
@@ -181,7 +182,8 @@ class StackForm(QWidget):
         """Fill in what a job says."""
         source, target = Path(job.input), Path(job.output)
         self.input_box.add_path(
-            source, is_folder_of_stacks=source.is_dir() and not target.suffix
+            source,
+            is_folder_of_stacks=source.is_dir() and not names_a_file(target),
         )
         self._fill(job, target)
 
