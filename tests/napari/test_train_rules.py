@@ -24,7 +24,7 @@ from napari_diffir._crops import clean_crop
 from napari_diffir._layer_files import LayerImage, write_images
 from napari_diffir._presets import GENTLER, NETWORKS, PRESETS
 from napari_diffir._recipes import file_recipe, preset_recipe
-from napari_diffir._run_folder import extended
+from napari_diffir._run_folder import extended, history, measurements
 from napari_diffir._run_warnings import warning
 from napari_diffir._scripting import Failure
 from napari_diffir._training_images import CleanImages
@@ -118,6 +118,9 @@ def test_a_shipped_model_is_trained_on_gently_and_its_card_goes_along(
     assert recipe.card.name == "mine"
     assert recipe.card.keeps_local_mean
     assert recipe.card.figures == {}
+    assert before.licence
+    assert (recipe.card.licence, recipe.card.intended_use) == ("", "")
+    assert recipe.card.citation == before.citation
     assert set(before.training_data) < set(recipe.card.training_data)
 
 
@@ -154,7 +157,8 @@ def test_layers_are_written_with_axes_and_planes_last(tmp_path: Path) -> None:
     assert source.metadata.axes == "ZYX"
     source.close()
     assert np.array_equal(tifffile.imread(tmp_path / "images/clean.tif"), blobs())
-    colour = tifffile.imread(tmp_path / "images" / "colour.tif")
+    parts = [tmp_path / "images" / f"colour{end}.tif" for end in ("", "_held_back")]
+    colour = np.concatenate([tifffile.imread(part) for part in parts], axis=-1)
     assert np.array_equal(colour, np.moveaxis(rgb, -1, 0))
 
 
@@ -227,3 +231,19 @@ def test_stopping_and_closing_keep_a_checkpoint_and_errors_are_values(
         next(resumed)
     resumed.close()
     assert saved_step(tmp_path) > before
+
+
+@pytest.mark.parametrize(
+    "torn", ["joint,1", "joi", "joint,9,0.1,1,1,", "joint,1joint,2"]
+)
+def test_a_torn_line_does_not_hide_a_run(tmp_path: Path, torn: str) -> None:
+    head = "stage,step,loss,learning_rate,seconds,waiting_percent\n"
+    (tmp_path / "log.csv").write_text(f"{head}joint,5,0.1,1,1,1\n{torn}")
+    assert history(tmp_path).losses == ((5, 0.1),)
+    head = "stage,step,psnr_db,ssim,input_psnr_db,is_best\n"
+    whole = "joint,5,21,0.5,20,True\n"
+    (tmp_path / "validation.csv").write_text(f"{head}{whole}{torn}")
+    assert [one.step for one in measurements(tmp_path)] == [5]
+    swallowed = f"{head}joint,1{whole}{whole}"
+    (tmp_path / "validation.csv").write_text(swallowed)
+    assert [one.step for one in measurements(tmp_path)] == [5]

@@ -28,6 +28,8 @@ CASES: list[Any] = [
     deg.SensorDefects(),
     deg.Chain(steps=(deg.GaussianBlur(), deg.Binning(), deg.CameraNoise())),
 ]
+CAMERA = dict(kind="camera")
+MASKED_CHAIN = dict(kind="chain", steps=[CAMERA, dict(kind="inpainting")])
 NOT_RANDOM = {"measured_psf", "binning", "bicubic"}
 
 
@@ -103,7 +105,16 @@ def test_a_misspelt_key_is_refused(config: Any) -> None:
         (dict(kind="real_esrgan", scale=3), "scale"),
         (dict(kind="real_esrgan", first=dict(resize_weights=(0, 0, 0))), "one > 0"),
         (dict(kind="real_esrgan", first=dict(resize_range=(2, 3))), "lacks 1"),
+        (dict(kind="camera", bits=[]), "bits"),
         (dict(kind="chain", steps=[]), "steps"),
+        (
+            dict(kind="chain", steps=[dict(kind="sensor_defects"), CAMERA]),
+            "sensor_defects adds a mask",
+        ),
+        (
+            dict(kind="chain", steps=[MASKED_CHAIN, CAMERA]),
+            "inpainting adds a mask",
+        ),
         (dict(kind="chain", steps=[dict(kind="binning", factor=3)]), "factor"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from diffir_training.degradations import ScmosNoise
+from diffir_training.degradations import CameraNoise, ScmosNoise, draw_camera
 from diffir_training.degradations.scmos import ScmosSensor, draw_sensor
 from numpy.typing import NDArray
 from scipy import stats
@@ -147,3 +147,18 @@ def test_the_target_of_a_flat_image_is_flat_and_the_mean_of_the_noisy_one() -> N
     theory = 3.6**2 / (3.6**2 + 120 + 5)
     common = np.corrcoef(error[0].ravel(), error[1].ravel())[0, 1]
     assert common == pytest.approx(theory, abs=0.03)
+
+
+def test_a_measured_read_noise_is_what_is_drawn() -> None:
+    """As docs/training.md says; `CameraNoise` scales what it draws."""
+    for size in (4, 8):
+        chip = sensor(size, read_noise=(1.6, 1.6))
+        assert chip.camera.read_noise == pytest.approx(1.6)
+        assert chip.read_noise_map == pytest.approx(1.6)
+    generator, ranges = np.random.default_rng(0), CameraNoise(read_noise=(2, 4))
+    drawn = [draw_camera(ranges, generator).read_noise for _ in range(2000)]
+    assert np.mean(drawn) == pytest.approx(1.5, rel=0.05)
+    assert max(drawn) <= 4
+    assert "uniform number from 0 to 1" in str(
+        CameraNoise.model_fields["read_noise"].description
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from diffir_training.images import (
     split,
     split_groups,
 )
+from diffir_training.images import survey as surveying
 from numpy.typing import NDArray
 from skimage.io import imsave
 
@@ -482,3 +484,39 @@ def test_drawn_sources_of_other_seeds_are_other_images(tmp_path: Path) -> None:
     groups = open_clean(CleanImages.parse(dict(sources=sources)), tmp_path)
     seen, kept = split_groups(groups, HeldBack(0.25), seed=0)
     assert [len(group) for _, group in (*seen, *kept)] == [3, 3, 1, 1]
+
+
+@pytest.mark.parametrize("whole_values", [0, 2**24])
+def test_nan_in_any_row_of_a_float_image_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_values: int
+) -> None:
+    monkeypatch.setattr(surveying, "_WHOLE_VALUES", whole_values)
+    image = np.random.default_rng(0).random((1200, 64), np.float32)
+    image[18, 5] = np.nan  # A cell has 19 rows, of which 16 are looked at.
+    _write(tmp_path / "a.tif", image)
+    images = CleanImages.parse(dict(sources=[dict(pattern="a.tif")]))
+    with pytest.raises(InputError, match=r"a\.tif has NaN"):
+        open_clean(images, tmp_path)
+    unseen = images.replace(intensity="range", foreground_fraction=0)
+    ((_, (plane,)),) = open_clean(unseen, tmp_path)
+    with pytest.raises(InputError, match=r"a\.tif has NaN"):
+        plane.read(slice(0, 32), slice(0, 32))
+
+
+def test_a_held_back_image_need_not_have_32_pixels(tmp_path: Path) -> None:
+    _write(tmp_path / "a.tif", STACK[0])
+    _write(tmp_path / "b.tif", STACK[1, :27, :26])
+    images = CleanImages.parse(dict(sources=[dict(pattern="*.tif")]))
+    data = open_data(images, tmp_path, CameraNoise(), channels=1, largest_patch=16,
+                     held_back=HeldBack(0.5, "b.tif"), seed=0)  # fmt: skip
+    assert data.held_back is not None
+    assert data.largest_held_back == 24
+    assert data.held_back.batch(0, 24, [0]).clean.shape == (1, 1, 24, 24)
+
+
+def test_a_name_may_be_written_in_two_ways(tmp_path: Path) -> None:
+    for side, form in (("raw", "NFC"), ("clean", "NFD")):
+        name = unicodedata.normalize(form, "zell\u00e4")  # type: ignore[arg-type]
+        _write(tmp_path / side / f"{name}.tif", STACK[0])
+    config = PairedImages(noisy="raw/*.tif", clean="clean/*.tif")
+    assert len(open_pairs(config, tmp_path)) == 1

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+import torch
 from diffir_training.cli import load_recipe
+from diffir_training.devices import Devices
 from diffir_training.images import CleanImages, check_some_fit, open_clean
+from diffir_training.recipe import Recipe
+from diffir_training.trainer import Trainer
 
-from diffir_core.errors import InputError
+from diffir_core.errors import DiffIRError, InputError
 
 FOLDER = Path(__file__).parents[2] / "training" / "recipes"
 
@@ -52,3 +57,111 @@ def test_a_patch_larger_than_every_clean_image_is_refused(
         return
     with pytest.raises(InputError, match=rf"{patch} x {patch}.*128 x 136"):
         check_some_fit(images, patch)
+
+
+SR = dict(architecture="sr", scale=2, layer_norm="BiasFree")
+SHRUNK = dict(kind="chain", steps=[dict(kind="binning"), dict(kind="camera")])
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "message"),
+    [
+        (dict(patch_size=24), dict(), r"stages\.3\.patch_size is 24.*multiples of 32"),
+        (
+            dict(
+                sizes=dict(iterations=[1, 1], patch_sizes=[64, 40], batch_sizes=[1, 1])
+            ),
+            dict(),
+            r"stages\.3\.sizes is 40",
+        ),
+        (
+            dict(patch_size=64),
+            dict(validation=dict(patch_size=40)),
+            r"validation\.patch_size is 40",
+        ),
+        (
+            dict(patch_size=64, adversary=dict(kind="inpainting")),
+            dict(),
+            r"stages\.3\.adversary is that of inpainting",
+        ),
+        (dict(betas=(2, 3)), dict(), r"stages\.3\.betas\.0 is 2"),
+    ],
+)
+def test_a_later_stage_that_cannot_train_is_refused_at_once(
+    recipe: Recipe, stage: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    model = recipe.model.replace(**SR)
+    stages = (*recipe.stages, dict(kind="joint", steps=1) | stage)
+    with pytest.raises(InputError, match=message):
+        recipe.replace(model=model, noise=SHRUNK, stages=stages, **changes)
+
+
+def test_what_a_later_stage_reads_must_be_there_at_the_start(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    with pytest.raises(DiffIRError, match=r"No model .gone\.safetensors."):
+        Trainer(recipe.replace(start=dict(stage2="gone.safetensors")), tmp_path / "a")
+    adversary = dict(kind="super_resolution", perceptual="gone.pth")
+    joint = recipe.stages[2].replace(adversary=adversary)
+    stages = (*recipe.stages[:2], joint)
+    with pytest.raises(DiffIRError, match=r"gone\.pth"):
+        Trainer(recipe.replace(stages=stages), tmp_path / "b")
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "noise", "message"),
+    [
+        (SR, dict(kind="camera"), r"\(1, 32, 32\).*takes \(1, 16, 16\)"),
+        (dict(), SHRUNK, r"\(1, 16, 16\).*takes \(1, 32, 32\)"),
+        (dict(), dict(kind="sensor_defects"), r"\(2, 32, 32\).*a mask is one more"),
+    ],
+)
+def test_noise_that_does_not_give_what_the_model_takes_is_refused(
+    recipe: Recipe,
+    tmp_path: Path,
+    model: dict[str, Any],
+    noise: dict[str, Any],
+    message: str,
+) -> None:
+    model_config = recipe.model.replace(**model)
+    with pytest.raises(InputError, match=message) as caught:
+        Trainer(recipe.replace(model=model_config, noise=noise), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("scale", "model"), [(2, dict()), (1, SR)])
+def test_pairs_of_another_scale_than_the_model_are_refused(
+    recipe: Recipe, tmp_path: Path, scale: int, model: dict[str, Any]
+) -> None:
+    for i, image in enumerate(np.random.default_rng(0).poisson(9, (2, 96, 96))):
+        for side, step in (("raw", scale), ("gt", 1)):
+            (tmp_path / side).mkdir(exist_ok=True)
+            pixels = image[::step, ::step].astype(np.uint16)
+            tifffile.imwrite(tmp_path / side / f"{i}.tif", pixels)
+    images = dict(kind="paired", noisy="raw/*.tif", clean="gt/*.tif", scale=scale)
+    changed = recipe.replace(
+        data=dict(folder=tmp_path, images=images),
+        noise=None,
+        model=recipe.model.replace(**model),
+    )
+    with pytest.raises(InputError, match=r"mend data\.images\.scale, model\.scale"):
+        Trainer(changed, tmp_path / "run")
+
+
+def test_a_batch_has_a_patch_for_every_process(recipe: Recipe, tmp_path: Path) -> None:
+    devices = Devices(torch.device("cpu"), 0, 3)
+    with pytest.raises(InputError, match="a batch of 2 for 3 processes"):
+        Trainer(recipe, tmp_path / "run", devices=devices)
+
+
+def test_a_pattern_can_be_set_as_it_is_written(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("USERPROFILE", "/home/somebody")
+    changed = recipe.changed(
+        ["data.images.sources.0.pattern=*.tif", "data.folder=~/images"]
+    )
+    assert changed.data.images.sources[0].pattern == "*.tif"  # type: ignore[union-attr]
+    assert changed.data.folder == Path("/home/somebody/images")

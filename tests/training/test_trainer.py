@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import signal
 import subprocess
@@ -10,15 +11,23 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 import torch
-from diffir_training.cli import load_recipe
-from diffir_training.logs import Validated
+import typer
+from click.testing import Result
+from diffir_training.batches import Batch
+from diffir_training.cli import load_recipe, train
+from diffir_training.learner import Learner
+from diffir_training.logs import RunLog, StepDone, Validated
 from diffir_training.losses import pixel_log_rms
 from diffir_training.recipe import Recipe
 from diffir_training.trainer import Trainer
+from diffir_training.validation import validate
 from safetensors.torch import load_file
 from skimage.io import imread
+from typer.testing import CliRunner
 
 from diffir_core import load_model
 from diffir_core.errors import InputError
@@ -206,6 +215,32 @@ def test_a_stage_with_a_discriminator_trains_and_resumes(
     assert all(torch.equal(weights[key], unbroken[key]) for key in weights)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_inpainting_against_a_discriminator_from_the_first_stage_on_resumes(
+    recipe: Recipe, tmp_path: Path, precision: str
+) -> None:
+    """What the second stage begins with is drawn as if nothing had happened."""
+    changes = dict(architecture="inpainting", in_channels=2, num_refinement_blocks=0)
+    stage = dict(steps=2, patch_size=32, batch=2, adversary=dict(kind="inpainting"))
+    recipe = recipe.replace(
+        model=recipe.model.replace(**changes),
+        noise=dict(kind="sensor_defects"),
+        stages=[stage | dict(kind=kind) for kind in ("ground_truth", "joint")],
+        loop=dict(device="cpu", precision=precision),
+    )
+    unbroken = load_file(Trainer(recipe, tmp_path / "unbroken").run())
+    _stop_after(1, Trainer(recipe, tmp_path / "stopped"))
+    weights = load_file(Trainer(recipe, tmp_path / "stopped", resume=True).run())
+    assert all(torch.equal(weights[key], unbroken[key]) for key in weights)
+
+
+def _stop_after(step: int, trainer: Trainer) -> None:
+    steps = trainer.train()
+    while trainer.step < step:
+        next(steps)
+    steps.close()
+
+
 def test_trained_models_can_be_gone_on_from(recipe: Recipe, tmp_path: Path) -> None:
     joint = recipe.stages[2:]
     Trainer(recipe, tmp_path / "first").run()
@@ -263,3 +298,147 @@ def test_validation_keeps_the_best_and_shows_it(recipe: Recipe, tmp_path: Path) 
     assert load_model(tmp_path / "run" / "best.safetensors").stage == 2
     preview = imread(tmp_path / "run" / "previews" / "00000016.png")
     assert preview.shape == (2 * 32, 3 * 32)
+
+
+def _change(folder: Path, change: str) -> None:
+    if change == "added":
+        tifffile.imwrite(folder / "a.tif", np.eye(64, dtype=np.uint16))
+    elif change == "removed":
+        (folder / "clean1.tif").unlink()
+    else:
+        image = tifffile.imread(folder / "clean1.tif")
+        tifffile.imwrite(folder / "clean1.tif", image[::-1] // 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("added", r"now a\.tif is trained on, then not"),
+        ("removed", r"then clean1\.tif is held back, now not"),
+        ("changed", r"clean1\.tif is held back, and has changed"),
+    ],
+)
+def test_a_run_goes_on_with_its_own_images_alone(
+    recipe: Recipe, tmp_path: Path, change: str, message: str
+) -> None:
+    tifffile.imwrite(recipe.data.folder / "other1.tif", np.eye(64, dtype=np.uint16))
+    validation = dict(patches=1, patch_size=32, held_back_files="*1.tif")
+    recipe = recipe.replace(validation=validation)
+    _stop_after(1, Trainer(recipe, tmp_path / "run"))
+    assert Trainer(recipe, tmp_path / "run", resume=True).step == 1
+    _change(recipe.data.folder, change)
+    with pytest.raises(InputError, match=message) as caught:
+        Trainer(recipe, tmp_path / "run", resume=True)
+    assert "made with other images" in str(caught.value)
+
+
+def test_how_often_is_logged_and_saved_may_change_at_resume(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    _stop_after(1, Trainer(recipe, tmp_path / "run"))
+    changed = recipe.replace(log_steps=1, checkpoint_steps=5)
+    assert Trainer(changed, tmp_path / "run", resume=True).step == 1
+    path = tmp_path / "run" / "state.pt"  # Before, both were kept.
+    state = torch.load(path, weights_only=True)
+    state["recipe"] = state["recipe"].replace("log_steps: 50", "log_steps: 9")
+    for newer in ("images", "generator"):
+        del state[newer]
+    torch.save(state, path)
+    assert Trainer(changed, tmp_path / "run", resume=True).step == 1
+
+
+@pytest.mark.parametrize("left", [0, 100, 0.5, "a text"])
+def test_a_damaged_checkpoint_is_told_in_one_sentence(
+    recipe: Recipe, tmp_path: Path, left: float | str
+) -> None:
+    _stop_after(1, Trainer(recipe, tmp_path / "run"))
+    path = tmp_path / "run" / "state.pt"
+    whole = path.read_bytes()
+    size = int(left * len(whole)) if isinstance(left, float) else left
+    path.write_bytes(left.encode() if isinstance(left, str) else whole[:size])
+    with pytest.raises(InputError, match=r"state\.pt cannot be gone on from") as caught:
+        Trainer(recipe, tmp_path / "run", resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_loss_that_explodes_is_told_with_a_way_that_can_be_gone(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Learner, "_accumulated", lambda *_: [math.nan])
+    with pytest.raises(InputError, match="start anew with a lower learning rate"):
+        Trainer(recipe, tmp_path / "run").run()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals between processes")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_run_that_is_asked_to_end_keeps_a_checkpoint_and_says_so(
+    recipe: Recipe, tmp_path: Path, number: int, code: int
+) -> None:
+    """Its own recipe, and no more, is needed to go on."""
+    long = recipe.replace(
+        stages=[dict(kind="ground_truth", steps=100_000, patch_size=32)],
+        checkpoint_steps=100_000,
+        log_steps=1,
+    )
+    (tmp_path / "long.yaml").write_text(long.to_yaml())
+    run = tmp_path / "run"
+    words = [str(tmp_path / "long.yaml"), "--output", str(run)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "diffir_core", "train", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    process.stderr.readline()  # A step is done.
+    process.send_signal(number)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == code, said
+    step = torch.load(run / "state.pt", weights_only=True)["step"]
+    assert f"Stopped at step {step}; pass --resume to go on." in said
+
+
+def _invoked(*words: str) -> Result:
+    command = typer.Typer()
+    command.command()(train)
+    return CliRunner().invoke(command, words)
+
+
+def test_a_run_goes_on_where_its_own_recipe_is(recipe: Recipe, tmp_path: Path) -> None:
+    _stop_after(12, Trainer(recipe, tmp_path / "run"))
+    own = tmp_path / "run" / "recipe.yaml"
+    done = _invoked(str(own), "--resume")
+    assert done.exit_code == 0, done.output
+    assert torch.load(tmp_path / "run/state.pt", weights_only=True)["step"] == 16
+
+
+def test_what_was_never_begun_is_not_resumed(recipe: Recipe, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(recipe.to_yaml())
+    done = _invoked(str(path), "--output", str(tmp_path / "run"), "--resume")
+    assert isinstance(done.exception, InputError)
+    assert "holds no checkpoint to go on from" in str(done.exception)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_torn_line_of_a_log_does_not_swallow_the_next(tmp_path: Path) -> None:
+    log = RunLog(tmp_path, tensorboard=False)
+    path = tmp_path / "log.csv"
+    for step in (1, 2, 3):
+        log.step(StepDone("joint", step, 9, 0.5, 1e-3, 1.0, 0.0))
+        path.write_bytes(path.read_bytes()[: -4 if step == 2 else None])
+    rows = path.read_text().splitlines()
+    assert [row.split(",")[1] for row in rows] == ["step", "1", "2", "3"]
+
+
+def test_all_channels_count_in_the_quality() -> None:
+    class Identity:
+        def restored(self, network: object, batch: Batch) -> torch.Tensor:
+            return batch.noisy
+
+    clean = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    noisy = clean.clone()
+    noisy[:, 1:] = torch.rand(2, 2, 32, 32, generator=torch.Generator().manual_seed(1))
+    whole = validate(Identity(), torch.nn.Identity(), [Batch(noisy, clean)])
+    assert 0.3 < whole.ssim < 0.4

@@ -57,5 +57,5 @@ def check_patch(recipe: Recipe, data: BatchSource) -> None:
 
 def _ways(recipe: Recipe) -> str:
     if recipe.noise is not None:
-        return "the noise, which may shrink (binning) and add a mask,"
+        return "the noise (binning shrinks, a mask is one more channel)"
     return "data.images.scale"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -99,6 +100,9 @@ def _signals() -> Iterator[list[int]]:
     """Collect the first Ctrl-C or request to end; a second one ends at once."""
     kinds = (signal.SIGINT, signal.SIGTERM)
     received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received  # Signals reach the main thread only.
+        return
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ def _read(path: Path) -> dict[str, Any]:
         if {"recipe", "position", "stage1"} <= set(state):
             return state
         reason = "it is no checkpoint of a training"
-    except (OSError, EOFError, RuntimeError, TypeError, pickle.UnpicklingError) as bad:
+    except Exception as bad:  # Bytes that are no checkpoint may raise anything.
         reason = str(bad).split("\n")[0].split(". ")[0] or type(bad).__name__
     raise InputError(
         f"{path} cannot be gone on from ({reason.rstrip('.')}); train in another "
