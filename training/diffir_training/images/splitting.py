@@ -72,8 +72,9 @@ def split_groups(
     if not kept:
         raise InputError(
             "Validation needs a source of two planes or more that show different "
-            "places, which channels and repeated frames do not; add images, or leave "
-            "validation out of the recipe (--set validation=null)."
+            "places, which channels and repeated frames do not; add images, leave "
+            "validation out of the recipe (--set validation=null), or train in napari "
+            "on a layer, of which a part is kept for it."
         )
     return training, kept
 
