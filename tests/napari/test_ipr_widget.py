@@ -18,8 +18,11 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 import diffir_core as diffir
+from diffir_core.engine.workers import exhaust
+from diffir_core.intensity import fit_mapping
 from diffir_core.ipr_statistics import IPRStatistics
 from diffir_core.stacks.jobs import RestoreJob
+from diffir_core.stacks.sampling import restore_samples_steps
 from diffir_core.stacks.source import open_source
 from napari_diffir import _ipr_session
 
@@ -341,7 +344,10 @@ def test_where_it_is_unsure_is_drawn_and_masked(
     widget.spread.samples_box.setValue(3)
     widget.spread.measure_button.click()
     wait_for(qtbot, lambda: widget.state.spread is not None)
-    _, deviation = diffir.restore_samples(stack[1], model, axes="YX", samples=3)
+    mapping = fit_mapping(stack)  # That of the whole: so it is restored.
+    _, deviation = exhaust(
+        restore_samples_steps(stack[1], model, axes="YX", samples=3, mapping=mapping)
+    )
     drawn, mask = viewer.layers["DiffIR spread"], viewer.layers["DiffIR unsure"]
     assert np.allclose(drawn.data[0], deviation)
     assert np.allclose(drawn.data_to_world((0, 0, 0)), layer.data_to_world((1, 0, 0)))

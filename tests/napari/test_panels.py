@@ -113,6 +113,7 @@ def test_the_wheel_goes_on_to_what_scrolls(viewer: Any, qtbot: Any) -> None:
     area = panel.findChild(QScrollArea)
     bar = area.verticalScrollBar()
     qtbot.waitUntil(lambda: bar.maximum() > 20, timeout=5000)
+    qtbot.wait(200)  # Until all is laid out.
     for control in controls(panel):
         bar.setValue(0)
         area.ensureWidgetVisible(control)
