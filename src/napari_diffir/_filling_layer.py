@@ -39,14 +39,17 @@ class FillingLayer:
         return {} if self.layer is None else position_in(self.layer, self._viewer)
 
     def open(self, image: Path, limits: tuple[float, float]) -> None:
-        """Show the unfinished image, if it can be read yet."""
+        """Show the unfinished image, if it can be read yet, and is not done already."""
         try:
             data, arguments, _ = open_layer(image)
+            # Its place is not the one where it will be: the layer names no file yet.
+            arguments["metadata"] = {UNFINISHED_KEY: str(image)}
+            self._show(data, self._dressed(data, arguments, limits))
         except DiffIRError:
             return
-        # Its place is not the one where it will be: the layer names no file yet.
-        arguments["metadata"] = {UNFINISHED_KEY: str(image)}
-        self._show(data, self._dressed(data, arguments, limits))
+        except Exception:  # Readers complain in many ways of what is moved meanwhile.
+            if image.exists():
+                raise  # Else it is in its place by now, where `settle` will show it.
 
     def _dressed(
         self, data: Any, arguments: dict[str, Any], limits: tuple[float, float]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +24,7 @@ from napari_diffir._ipr_choice import Choice
 from napari_diffir._ipr_choosing import Choosing
 from napari_diffir._ipr_state import ImageChoice, IPRState
 from napari_diffir._layer_text import saved_file
+from napari_diffir._opening import open_layer
 from napari_diffir._preferences import Preferences
 from napari_diffir._stack_inputs import LayerStack, input_of
 from napari_diffir._stack_session import current_stack_session
@@ -258,3 +260,29 @@ def test_a_stack_comes_back_where_its_layer_is(
     assert np.allclose(result.extent.world, layer.extent.world)
     assert result.units == layer.units
     assert np.allclose(result.affine.affine_matrix, layer.affine.affine_matrix)
+
+
+def test_a_stack_that_is_done_while_it_is_opened_is_shown(
+    viewer: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    tiny_model: Path,
+    sessions: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def opened_slowly(path: Path) -> Any:
+        if "unfinished" not in str(path):
+            return open_layer(path)
+        while path.exists():
+            time.sleep(0.01)
+        raise KeyError("0")  # Zarr says so of an array that was there.
+
+    monkeypatch.setattr("napari_diffir._filling_layer.open_layer", opened_slowly)
+    viewer.add_image(STACK, name="cells", axis_labels=("z", "y", "x"))
+    widget = opened(viewer, "Restore stack to disk")
+    widget.form.model_box.add_model(tiny_model)
+    widget.form.output_edit.setText(str(tmp_path / "out.ome.zarr"))
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: widget.state.phase == "finished", timeout=60_000)
+    assert len(viewer.layers) == 2
+    assert np.asarray(viewer.layers[1].data[0]).any()
