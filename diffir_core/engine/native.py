@@ -256,7 +256,6 @@ class _NativeConvolution:
         return out[:, :columns, : self._outputs]
 
 
-@cache
 def _loaded(library: Path) -> ctypes.CDLL:
     """Load what was compiled; if it is damaged, compile it anew."""
     try:
@@ -266,6 +265,7 @@ def _loaded(library: Path) -> ctypes.CDLL:
         return ctypes.CDLL(str(compiled()))
 
 
+@cache
 def native_streams() -> NativeStreams | None:
     """Give the streams in C, or None where they cannot be had."""
     try:

@@ -386,6 +386,7 @@ def test_the_order_of_the_tiles_changes_nothing() -> None:
 def test_native_streams_agree_and_can_be_absent(tmp_path: Path) -> None:
     assert native is not None
     assert native_agrees(native)
+    assert native_streams() is native_streams()  # Loaded and tried out once.
     code = (
         "from diffir_core.engine.native import native_streams;"
         "import sys; sys.exit(native_streams() is None)"

@@ -59,6 +59,15 @@ def opened(viewer: Any, name: str) -> Any:
     return widget
 
 
+def restored(viewer: Any, qtbot: Any, model: Path, result: Path) -> None:
+    """Restore what is in the viewer to disk, and wait until that is done."""
+    widget = opened(viewer, "Restore stack to disk")
+    widget.form.model_box.add_model(model)
+    widget.form.output_edit.setText(str(result))
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: widget.state.phase == "finished", timeout=60_000)
+
+
 def write(path: Path) -> Path:
     tifffile.imwrite(path, STACK, ome=True, metadata={"axes": "ZYX"})
     return path
@@ -91,13 +100,8 @@ def test_a_run_whose_result_cannot_be_shown_ends_nevertheless(
 
     monkeypatch.setattr(FillingLayer, "_show", fail)
     viewer.add_image(STACK, name="cells", axis_labels=("z", "y", "x"))
-    widget = opened(viewer, "Restore stack to disk")
-    widget.form.model_box.add_model(tiny_model)
-    result = tmp_path / "out.ome.zarr"
-    widget.form.output_edit.setText(str(result))
-    widget.start_button.click()
-    session = current_stack_session()
-    qtbot.waitUntil(lambda: session.state.phase == "finished", timeout=60_000)
+    result, session = tmp_path / "out.ome.zarr", current_stack_session()
+    restored(viewer, qtbot, tiny_model, result)
     assert not session.is_busy
     assert "cannot be shown" in session.state.message
     assert result.exists()
@@ -250,11 +254,7 @@ def test_a_stack_comes_back_where_its_layer_is(
         layer = viewer.add_image(STACK, name="cells", axis_labels=("z", "y", "x"))
     layer.scale, layer.units = (1.5, 0.2, 0.2), ("um",) * 3
     layer.translate, layer.rotate = (0, 10, 20), 30
-    widget = opened(viewer, "Restore stack to disk")
-    widget.form.model_box.add_model(tiny_model)
-    widget.form.output_edit.setText(str(tmp_path / "out.ome.zarr"))
-    widget.start_button.click()
-    qtbot.waitUntil(lambda: widget.state.phase == "finished", timeout=60_000)
+    restored(viewer, qtbot, tiny_model, tmp_path / "out.ome.zarr")
     assert len(viewer.layers) == 2
     result = viewer.layers[1]
     assert np.allclose(result.extent.world, layer.extent.world)
@@ -279,10 +279,6 @@ def test_a_stack_that_is_done_while_it_is_opened_is_shown(
 
     monkeypatch.setattr("napari_diffir._filling_layer.open_layer", opened_slowly)
     viewer.add_image(STACK, name="cells", axis_labels=("z", "y", "x"))
-    widget = opened(viewer, "Restore stack to disk")
-    widget.form.model_box.add_model(tiny_model)
-    widget.form.output_edit.setText(str(tmp_path / "out.ome.zarr"))
-    widget.start_button.click()
-    qtbot.waitUntil(lambda: widget.state.phase == "finished", timeout=60_000)
+    restored(viewer, qtbot, tiny_model, tmp_path / "out.ome.zarr")
     assert len(viewer.layers) == 2
     assert np.asarray(viewer.layers[1].data[0]).any()

@@ -156,12 +156,12 @@ def test_a_batch_has_a_patch_for_every_process(recipe: Recipe, tmp_path: Path) -
 
 
 def test_a_pattern_can_be_set_as_it_is_written(
-    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    monkeypatch.setenv("USERPROFILE", "/home/somebody")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
     changed = recipe.changed(
         ["data.images.sources.0.pattern=*.tif", "data.folder=~/images"]
     )
     assert changed.data.images.sources[0].pattern == "*.tif"  # type: ignore[union-attr]
-    assert changed.data.folder == Path("/home/somebody/images")
+    assert changed.data.folder == tmp_path / "images"
