@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from image_quality.sets import default_data
+from image_quality.pairs import default_data
 from numpy.typing import NDArray
 from skimage import data as photographs
 from skimage.io import imread

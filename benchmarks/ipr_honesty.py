@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from image_quality.sets import RANGE, SETS, Image, Pair, default_data, spread
+from image_quality.pairs import RANGE, Image, Pair, default_data, spread
+from image_quality.sets import SETS
 from image_quality.tables import markdown
 
 import diffir_core as diffir

@@ -32,8 +32,9 @@ from image_quality.methods import (
     of_model,
     of_rival,
 )
+from image_quality.pairs import default_data, spread
 from image_quality.running import ScoreFile, score_set
-from image_quality.sets import SETS, default_data, spread
+from image_quality.sets import SETS
 from image_quality.single_frames import single_frame_table
 from image_quality.tables import Results, group_table, main_table
 from image_quality.targets import target_table

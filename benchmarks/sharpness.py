@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from image_quality.blurred import LEVELS, Task, blurred_images
-from image_quality.sets import default_data
+from image_quality.pairs import default_data
 from image_quality.sharpening import (
     INPUT,
     Sharpener,

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from image_quality.sets import default_data
+from image_quality.pairs import default_data
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from skimage.io import imread

@@ -18,7 +18,8 @@ import numpy as np
 from diffir_training.degradations import Binning, Camera, GaussianBlur
 from numpy.typing import NDArray
 
-from image_quality.sets import Image, clean_variety, spread, stretched
+from image_quality.pairs import Image, spread
+from image_quality.simulated_sets import clean_variety, stretched
 
 Task = Literal["deblur", "sr"]
 Float64 = NDArray[np.float64]

@@ -18,7 +18,7 @@ from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 
 from diffir_core import metrics
 from image_quality.noise_fitting import estimate_noise
-from image_quality.sets import RANGE, Image
+from image_quality.pairs import RANGE, Image
 
 Filter = Callable[[Image, float], Image]
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from diffir_core import metrics
 from image_quality.methods import NOISY, Method
-from image_quality.sets import RANGE, SETS, Image, Pair
+from image_quality.pairs import RANGE, Image, Pair
+from image_quality.sets import SETS
 
 _SIDE = 128
 _EXAMPLES = (

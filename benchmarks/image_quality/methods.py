@@ -14,7 +14,7 @@ import diffir_core as diffir
 from diffir_core.model import fingerprint
 from image_quality.classical import GAUSSIAN, NON_LOCAL_MEANS, TOTAL_VARIATION
 from image_quality.noise2void import noise2void
-from image_quality.sets import Image, Pair
+from image_quality.pairs import Image, Pair
 from image_quality.stabilised_bm3d import vst_bm3d
 
 NOISY = "noisy"

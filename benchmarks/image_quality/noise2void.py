@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from image_quality.sets import Image
+from image_quality.pairs import Image
 
 PATCH_PX, BATCH = 64, 16
 EPOCHS = 100

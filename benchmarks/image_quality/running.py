@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from image_quality.methods import Method
+from image_quality.pairs import Pair
 from image_quality.scores import Scores, score
-from image_quality.sets import Pair
 
 Values = dict[str, float]
 

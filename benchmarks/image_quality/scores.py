@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffir_core import metrics
-from image_quality.sets import RANGE, Image, Pair
+from image_quality.pairs import RANGE, Image, Pair
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ import numpy as np
 
 from image_quality.blurred import LEVELS, Blurred, Float64, Level, Task, degraded
 from image_quality.figure import brightest
-from image_quality.sets import clean_variety, spread
+from image_quality.pairs import spread
 from image_quality.sharpening import Sharpener, sharpness
+from image_quality.simulated_sets import clean_variety
 
 _IMAGES = 4
 

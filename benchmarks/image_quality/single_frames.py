@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from diffir_core import metrics
-from image_quality.sets import RANGE, Image, Pair, fmd_mixed, fmd_repeats
+from image_quality.pairs import RANGE, Image, Pair
+from image_quality.real_sets import fmd_mixed, fmd_repeats
 from image_quality.tables import markdown
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from diffir_core.noise import NoiseModel
 from image_quality.noise_fitting import estimate_noise, fit_noise
-from image_quality.sets import Image
+from image_quality.pairs import Image
 
 Float64 = NDArray[np.float64]
 _LEAST_SLOPE = 1e-3

@@ -11,8 +11,9 @@ from skimage.io import imread
 import diffir_core as diffir
 from diffir_core import metrics
 from image_quality.methods import NOISY, Method
+from image_quality.pairs import Image, Pair
+from image_quality.real_sets import fmd_repeats
 from image_quality.running import ScoreFile, Values
-from image_quality.sets import Image, Pair, fmd_repeats
 from image_quality.tables import markdown
 
 _PHOTONS = (1.0, 10.0, 100.0)

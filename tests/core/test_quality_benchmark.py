@@ -15,9 +15,10 @@ from image_quality import noise2void
 from image_quality.classical import GAUSSIAN
 from image_quality.methods import Method
 from image_quality.noise_fitting import estimate_noise, fit_noise
+from image_quality.pairs import Pair
 from image_quality.running import Row, ScoreFile, score_set
 from image_quality.scores import score
-from image_quality.sets import Pair, simulated
+from image_quality.simulated_sets import simulated
 from image_quality.stabilised_bm3d import inverse, stabilised
 from image_quality.tables import group_table, least_gain, main_table
 from image_quality.targets import target_table

@@ -15,7 +15,6 @@ import tifffile
 from diffir_training.images.drawing import drawn_image
 from image_quality.blurred import LEVELS, Blurred, Level, degraded
 from image_quality.deconvolution import enlarged, gaussian_psf, richardson_lucy, wiener
-from image_quality.sets import stretched
 from image_quality.sharpening import (
     Sharpener,
     SharpRow,
@@ -26,6 +25,7 @@ from image_quality.sharpening import (
     with_oracles,
 )
 from image_quality.sharpness_tables import sharpness_table, worse_table
+from image_quality.simulated_sets import stretched
 from networks import random_network, save_tiny
 from scipy import ndimage
 

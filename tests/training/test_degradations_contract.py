@@ -17,6 +17,7 @@ from diffir_core.errors import InputError
 CASES: list[Any] = [
     deg.CameraNoise(photons=(3, 30)),
     deg.ScmosNoise(bits=(16,)),
+    deg.ScanNoise(electrons=(3, 30)),
     deg.GaussianBlur(sigma=(0.5, 1.5)),
     deg.MeasuredPsfBlur(path=Path("psf.npy")),
     deg.Binning(factor=4),

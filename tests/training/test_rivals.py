@@ -15,7 +15,7 @@ from diffir_training.devices import Devices
 from diffir_training.fused import fuse
 from diffir_training.recipe import Recipe
 from image_quality.methods import of_rival
-from image_quality.sets import Pair
+from image_quality.pairs import Pair
 from rivals.costs import cost_of_model, multiply_adds_per_pixel, new_rival
 from rivals.files import load_rival, save_rival
 from rivals.networks import Kind, PlainDIRformer, UNet, UNetConfig, mirrored

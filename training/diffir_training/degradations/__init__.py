@@ -27,6 +27,7 @@ from diffir_training.degradations.masking import Inpainting, SensorDefects
 from diffir_training.degradations.optics import Binning, GaussianBlur, MeasuredPsfBlur
 from diffir_training.degradations.real_esrgan import RealEsrgan
 from diffir_training.degradations.resizing import BicubicDownscale
+from diffir_training.degradations.scanning import ScanNoise
 from diffir_training.degradations.scmos import ScmosNoise
 
 
@@ -65,6 +66,7 @@ def _mask_of(step: DegradationBase) -> str | None:
 Degradation: TypeAlias = Annotated[
     CameraNoise
     | ScmosNoise
+    | ScanNoise
     | GaussianBlur
     | MeasuredPsfBlur
     | Binning
@@ -96,6 +98,7 @@ __all__ = [
     "MeasuredPsfBlur",
     "ReadLimited",
     "RealEsrgan",
+    "ScanNoise",
     "ScmosNoise",
     "SensorDefects",
     "bleaching_factors",
