@@ -79,7 +79,7 @@ def show(
     """Say what an IPR is, and with its model how unlike the training images."""
     from diffir_core.checkpoint import load_model
     from diffir_core.describing import describe
-    from diffir_core.engine.restorer import check_ipr
+    from diffir_core.engine.checking import check_ipr
     from diffir_core.ipr import IPR
     from diffir_core.ipr_steering import ipr_distance
 

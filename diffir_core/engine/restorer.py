@@ -12,43 +12,33 @@ import torch
 from numpy.typing import NDArray
 
 from diffir_core.engine.budget import MemoryBudget
+from diffir_core.engine.checking import check_options
+from diffir_core.engine.choosing import choose_precision, choose_streams
 from diffir_core.engine.dense import dense_layers
 from diffir_core.engine.device import (
-    Precision,
     choose_device,
     full_float32,
-    wanted_precision,
 )
-from diffir_core.engine.folding import FoldedNetwork, fold
+from diffir_core.engine.folds import Folds
 from diffir_core.engine.memory import MemoryModel, MemoryPlan, free_memory_bytes
-from diffir_core.engine.native import native_streams
 from diffir_core.engine.planes import Job, Plane, array_plane
-from diffir_core.engine.pointwise import EAGER, compiled
 from diffir_core.engine.pooling import pooled_features
 from diffir_core.engine.runner import Runner
-from diffir_core.engine.selftest import native_agrees, psnr_of_precision
 from diffir_core.engine.storage import FileStore, MemoryStore, Store
-from diffir_core.engine.streams import Streams
 from diffir_core.engine.symmetries import SYMMETRIES, SymmetryMean
 from diffir_core.engine.tiling import Tiling
-from diffir_core.engine.torch_streams import TorchStreams
 from diffir_core.engine.workers import Workers, exhaust
-from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 from diffir_core.ipr_steering import steer
 from diffir_core.model import Model
 from diffir_core.nn import DiffIRS2
-from diffir_core.options import Kernels, RestoreOptions
+from diffir_core.options import RestoreOptions
 from diffir_core.settled import settle
 
 Array = NDArray[np.float32]
 Result = TypeVar("Result")
 
-SELF_TEST_DB = 60.0
-_FOLDED_BYTES = 256_000_000
 _MOST_HALVINGS = 5
-_GPU_STRIP_VALUES = 400_000_000
-_GPU_PANEL_COLUMNS = 1 << 16
 
 
 class Restorer:
@@ -62,16 +52,20 @@ class Restorer:
         chosen = choose_device(options.device)
         self.device, self.device_reason = chosen.device, chosen.reason
         self._network = _on_device(model.restorer, self.device)
-        self._check()
+        check_options(options, model, self.settled)
         on_cpu = self.device.type == "cpu"
         threads = threads or torch.get_num_threads()
         self.workers = Workers(threads if on_cpu else 1)
         self.tiling = Tiling(options.tile)
-        self._folds: dict[bytes, FoldedNetwork] = {}
         self.tiles_done = 0
         self.last_plan: MemoryPlan | None = None
-        self.precision, self.precision_psnr_db = self._settle_precision()
+        self.precision, self.precision_psnr_db = choose_precision(
+            options, self._network, self.workers, self.device
+        )
         self.streams = choose_streams(self.device, self.precision, options.kernels)
+        self._folds = Folds(
+            self._network.G, self.precision.dtype, self.streams.weight_copies
+        )
         self.memory = MemoryBudget(
             MemoryModel(self.config, self.streams, self.workers.count),
             self.tiling,
@@ -81,41 +75,6 @@ class Restorer:
         )
         with torch.inference_mode():
             self._dense = dense_layers(self._network.G, self.streams.convolution)
-
-    def _check(self) -> None:
-        options, config, name = self.options, self.config, self.model.name
-        if options.steps is not None and options.steps > config.timesteps:
-            raise InputError(
-                f"'{name}' was trained with {config.timesteps} reverse steps, not "
-                f"{options.steps}; choose fewer or leave steps out."
-            )
-        if options.strength != 1.0 and self.model.statistics is None:
-            raise InputError(
-                f"'{name}' was stored without statistics of its IPRs, so that only "
-                f"strength 1 is defined, not {options.strength:g}."
-            )
-        if self.settled.keeps_fine_structure and config.scale != 1:
-            raise InputError(
-                f"'{name}' gives images {config.scale} times as large; fine structure "
-                "is given back at the same size only. Leave keep_fine_structure out."
-            )
-        if options.ipr is not None:
-            check_ipr(options.ipr, self.model)
-
-    def _settle_precision(self) -> tuple[Precision, float | None]:
-        """Choose the precision; a reduced one must pass on the weights themselves."""
-        options = self.options
-        wanted = wanted_precision(options.precision, options.exactness, self.device)
-        if wanted.name == "float32":
-            return wanted, None
-        psnr = psnr_of_precision(self._network, wanted.dtype, self.workers, self.device)
-        if psnr >= SELF_TEST_DB:
-            return wanted, psnr
-        reason = (
-            f"{wanted.name} reached {psnr:.1f} dB against float32 with these weights, "
-            f"{SELF_TEST_DB:.0f} dB are asked for"
-        )
-        return Precision("float32", reason), psnr
 
     def features(self, planes: Sequence[Plane]) -> Generator[float, None, list[Array]]:
         """Give CPEN's average features of planes; they can be averaged over planes."""
@@ -142,24 +101,11 @@ class Restorer:
 
     def job(self, plane: Plane, ipr: IPR) -> Job:
         """Give what `restore` takes."""
-        return Job(plane, self._folded(ipr))
-
-    def _folded(self, ipr: IPR) -> FoldedNetwork:
-        """Fold an IPR into the weights, or give the fold that is still at hand."""
-        key = ipr.vector.tobytes()
-        if key not in self._folds:
-            while len(self._folds) >= self.largest_batch():
-                self._folds.pop(next(iter(self._folds)))
-            with torch.inference_mode():
-                vector = torch.from_numpy(ipr.vector).to(self.device)
-                self._folds[key] = fold(self._network.G, vector, self.precision.dtype)
-        return self._folds[key]
+        return Job(plane, self._folds.of(ipr))
 
     def largest_batch(self) -> int:
         """Give how many planes with IPRs of their own may be restored at once."""
-        weights = sum(p.numel() for p in self._network.G.parameters())
-        copies = 4 * self.streams.weight_copies
-        return max(1, min(16, _FOLDED_BYTES // (copies * weights)))
+        return self._folds.most
 
     def restore(
         self, jobs: Sequence[Job], *, joint: bool = False
@@ -248,35 +194,6 @@ class Restorer:
         out = np.empty((config.out_channels, *shape), np.float32)
         exhaust(self.restore([self.job(array_plane(values, config, out), ipr)]))
         return out
-
-
-def choose_streams(
-    device: torch.device, precision: Precision, wanted: Kernels = "auto"
-) -> Streams:
-    """Give the wanted streams, or those that work here instead."""
-    if wanted in ("auto", "native") and device.type == "cpu":
-        native = native_streams()
-        if precision.name == "float32" and native and native_agrees(native):
-            return native
-    pointwise = (compiled(device) if wanted == "compiled" else None) or EAGER
-    if device.type == "cpu":
-        return TorchStreams(pointwise=pointwise)
-    return TorchStreams(_GPU_STRIP_VALUES, _GPU_PANEL_COLUMNS, pointwise)
-
-
-def check_ipr(ipr: IPR, model: Model) -> None:
-    """Refuse an IPR that the model cannot read."""
-    if ipr.model != model.fingerprint:
-        raise InputError(
-            f"The IPR belongs to another model (fingerprint {ipr.model[:8]}…, this one "
-            f"is {model.fingerprint[:8]}…)."
-        )
-    length = model.config.ipr_length
-    if ipr.vector.shape != (length,) or not np.isfinite(ipr.vector).all():
-        raise InputError(
-            f"The IPR must be {length} finite numbers, not {ipr.vector.size}, or not "
-            "finite; extract it anew."
-        )
 
 
 def _on_device(network: DiffIRS2, device: torch.device) -> DiffIRS2:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core.engine.checking import check_ipr
 from diffir_core.engine.frozen import FrozenState, crop_with_halo
 from diffir_core.engine.halo import probe_halo
-from diffir_core.engine.restorer import Restorer, check_ipr
+from diffir_core.engine.restorer import Restorer
 from diffir_core.engine.symmetries import SYMMETRIES
 from diffir_core.engine.workers import exhaust
 from diffir_core.errors import InputError

@@ -80,7 +80,7 @@ class Choosing:
         InputError
             If it is no IPR, or one of another model.
         """
-        from diffir_core.engine.restorer import check_ipr
+        from diffir_core.engine.checking import check_ipr
 
         ipr = IPR.load(path)
         check_ipr(ipr, self.model)
@@ -101,7 +101,7 @@ class Choosing:
         InputError
             If its IPR is one of another model.
         """
-        from diffir_core.engine.restorer import check_ipr
+        from diffir_core.engine.checking import check_ipr
 
         if options.ipr is not None:
             check_ipr(options.ipr, self.model)

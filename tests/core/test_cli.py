@@ -15,6 +15,7 @@ import tifffile
 from asking import Command
 from networks import save_tiny
 
+from diffir_core import _progress_bar as bars
 from diffir_core import cli
 from diffir_core.ipr import IPR
 from diffir_core.models import DEFAULT_MODEL
@@ -179,7 +180,7 @@ def test_what_ends_a_command_lets_it_tidy_up(
 
     words = ("restore", NOISY, "out.ome.zarr", "--model", str(tiny_file))
     with monkeypatch.context() as patch:
-        patch.setattr(cli._progress_bar, "_show", kill)
+        patch.setattr(bars.ProgressBar, "_show", kill)
         ended, said = diffir_command(*words)
     assert ended == status
     assert said.startswith("Stopped; pass --resume to complete it.\n")

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import ndimage
 
 from diffir_core._base import FrozenConfig
 from diffir_core.intensity import IntensityMapping
@@ -22,6 +21,7 @@ from diffir_training.degradations.base import (
     log_uniform,
 )
 from diffir_training.degradations.clipping import mean_of_clipped
+from diffir_training.degradations.correlated_noise import smeared, unit_noise
 
 
 class ReadLimited(FrozenConfig):
@@ -138,33 +138,6 @@ class Camera:
         """Give the standard deviation of the counts where the image has this value."""
         variance = self.photons * (clean + self.background) + self.read_noise**2
         return float(self.gain * np.sqrt(variance))
-
-
-def unit_noise(
-    shape: tuple[int, ...], correlation_pixels: float, generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """Draw Gaussian noise of mean 0 and deviation 1, blurred by so many pixels.
-
-    Blurring white noise by a Gaussian of s pixels gives neighbours the correlation
-    exp(-1 / (4 s^2)), where s is large enough for a Gaussian to be sampled well.
-    """
-    noise = generator.standard_normal(shape)
-    if correlation_pixels > 0:
-        noise = ndimage.gaussian_filter(noise, correlation_pixels, mode="wrap")
-        noise /= noise.std()
-    return noise
-
-
-def smeared(noise: NDArray[np.float64], correlation: float) -> NDArray[np.float64]:
-    """Correlate white noise (y, x) along X with the next pixel, at the same variance.
-
-    The kernel ``(c, 1, c)`` correlates neighbours by ``r = 2 c / (1 + 2 c^2)``.
-    """
-    if correlation == 0:
-        return noise
-    side = (1 - np.sqrt(1 - 2 * correlation**2)) / (2 * correlation)
-    kernel = np.array([side, 1.0, side]) / np.sqrt(1 + 2 * side**2)
-    return np.asarray(ndimage.correlate1d(noise, kernel, axis=1, mode="wrap"))
 
 
 def draw_camera(ranges: CameraNoise, generator: np.random.Generator) -> Camera:

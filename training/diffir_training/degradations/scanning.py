@@ -23,12 +23,12 @@ from diffir_training.degradations.base import (
     Range,
     log_uniform,
 )
-from diffir_training.degradations.blurred_noise import blurred_noise
 from diffir_training.degradations.camera import (
     Camera,
     draw_gain,
     whole_image_mapping,
 )
+from diffir_training.degradations.correlated_noise import blurred_noise
 
 
 class ScanNoise(DegradationBase):

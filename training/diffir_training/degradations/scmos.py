@@ -27,9 +27,9 @@ from diffir_training.degradations.base import (
 from diffir_training.degradations.camera import (
     Camera,
     draw_gain,
-    unit_noise,
     whole_image_mapping,
 )
+from diffir_training.degradations.correlated_noise import unit_noise
 
 
 class ScmosNoise(DegradationBase):

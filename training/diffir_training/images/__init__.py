@@ -9,6 +9,7 @@ from diffir_training.images.checks import (
     check_fits,
     check_some_fit,
 )
+from diffir_training.images.clean_planes import CleanPlane, open_clean
 from diffir_training.images.configs import (
     CleanImages,
     CleanSource,
@@ -20,10 +21,8 @@ from diffir_training.images.configs import (
 )
 from diffir_training.images.inventory import Inventory, difference, inventory_of
 from diffir_training.images.pairs import (
-    CleanPlane,
     PairSource,
     PlanePair,
-    open_clean,
     open_pairs,
     pairs_of_planes,
 )
