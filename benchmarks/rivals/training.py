@@ -16,7 +16,8 @@ from diffir_training.building import PIXEL_LOSSES, data_of
 from diffir_training.devices import Devices
 from diffir_training.learner import Learner
 from diffir_training.losses import Distance
-from diffir_training.recipe import Recipe, StageSchedule
+from diffir_training.recipe import Recipe
+from diffir_training.stage_schedule import StageSchedule
 from torch import Tensor, nn
 
 from diffir_core.errors import InputError

@@ -16,13 +16,13 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
-import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor
 
 from diffir_core.engine.compiling import compiled
 from diffir_core.engine.dense import Convolution, Kernel
-from diffir_core.engine.folding import FoldedBlock, Projection
+from diffir_core.engine.folding import FoldedBlock
+from diffir_core.engine.native_convolution import NativeConvolution
+from diffir_core.engine.packing import Weights, in_blocks, pack, padded, round_up
 from diffir_core.engine.streams import AttentionSums, Stream, StripShape
 
 _CACHE_BYTES = 8_000_000
@@ -30,9 +30,6 @@ _STRIP_PIXELS = 4096
 _CHUNK_PIXELS, _MOST_CHUNK_ROWS = 288, 16
 
 logger = logging.getLogger(__name__)
-
-Weights = dict[str, Tensor]
-"""By the names of the pointers in native.c."""
 
 _SIZES = (
     *("width", "height", "channels", "padded_channels", "hidden"),
@@ -77,7 +74,7 @@ class NativeStreams:
     ) -> Stream:
         """See `Streams`."""
         stream = _NativeStream(self, self._library, block, shape)
-        mixing = _packed(_padded(mixing, 1, self.lanes), self.lanes)
+        mixing = in_blocks(padded(mixing, 1, self.lanes), self.lanes)
         stream.set_block(self._weights(block), {"mixing": mixing})
         if following:
             stream.set_sums(self._weights(following), following)
@@ -97,11 +94,11 @@ class NativeStreams:
 
     def convolution(self, kernel: Kernel) -> Convolution:
         """See `Streams`."""
-        return _NativeConvolution(self._library, self.lanes, kernel)
+        return NativeConvolution(self._library, self.lanes, kernel)
 
     def panel_columns(self, channels: int, hidden: int) -> int:
         """See `Streams`."""
-        c, h = _round_up(channels, self.lanes), _round_up(hidden, self.lanes)
+        c, h = round_up(channels, self.lanes), round_up(hidden, self.lanes)
         return max(96, min(384, _CACHE_BYTES // (80 * c + 28 * h)))
 
     def strip_rows(self, width: int, channels: int, hidden: int) -> int:
@@ -111,7 +108,7 @@ class NativeStreams:
     def working_values(self, rows: int, width: int, channels: int, hidden: int) -> int:
         """See `Streams`."""
         chunk = _chunk_rows(width)
-        c, h = _round_up(channels, self.lanes), _round_up(hidden, self.lanes)
+        c, h = round_up(channels, self.lanes), round_up(hidden, self.lanes)
         rings = max(3, 2 * chunk) * (5 * c + 2 * h)
         return width * (rings + chunk * (5 * c + h)) + 2 * rows * width * channels
 
@@ -119,47 +116,6 @@ class NativeStreams:
 def _chunk_rows(width: int) -> int:
     """Give the rows that make one matrix product."""
     return max(1, min(_MOST_CHUNK_ROWS, _CHUNK_PIXELS // width))
-
-
-def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
-
-
-def pack(block: FoldedBlock, lanes: int) -> Weights:
-    """Lay the weights of a block out for vectors of `lanes` channels."""
-    weights: Weights = {}
-
-    def matrix(name: str, values: Tensor, bias: Tensor | None, parts: int = 1) -> None:
-        weights[name] = _packed(_padded(values, parts, lanes), lanes)
-        if bias is not None:
-            weights[f"{name}_bias"] = _padded(bias, parts, lanes)
-
-    def projection(name: str, values: Projection, parts: int) -> None:
-        matrix(name, values.pointwise[:-1], values.pointwise[-1], parts)
-        weights[f"{name}_taps"] = _padded(values.taps, parts, lanes)
-        if values.bias is not None:
-            weights[f"{name}_taps_bias"] = _padded(values.bias, parts, lanes)
-
-    projection("v", block.v, 1)
-    projection("qk", block.qk, 2)
-    projection("gated", block.gated, 2)
-    matrix("out", block.out, block.out_bias)
-    if block.project_bias is not None:
-        weights["mixing_bias"] = _padded(block.project_bias, 1, lanes)
-    return weights
-
-
-def _padded(values: Tensor, parts: int, lanes: int) -> Tensor:
-    """Pad each of `parts` of the last axis to whole vectors."""
-    size = values.shape[-1] // parts
-    rest = _round_up(size, lanes) - size
-    each = [F.pad(part, (0, rest)) for part in values.chunk(parts, dim=-1)]
-    return torch.cat(each, dim=-1).contiguous()
-
-
-def _packed(matrix: Tensor, lanes: int) -> Tensor:
-    """Lay out (k, n) as blocks of two vectors of columns, the last maybe of one."""
-    return torch.cat([b.reshape(-1) for b in torch.split(matrix, 2 * lanes, dim=1)])
 
 
 class _NativeStream:
@@ -178,8 +134,8 @@ class _NativeStream:
         panel = self._panel
         panel.width, panel.height = shape.width, shape.height
         panel.channels, panel.hidden = block.channels, block.hidden
-        panel.padded_channels = _round_up(block.channels, streams.lanes)
-        panel.padded_hidden = _round_up(block.hidden, streams.lanes)
+        panel.padded_channels = round_up(block.channels, streams.lanes)
+        panel.padded_hidden = round_up(block.hidden, streams.lanes)
         panel.chunk = _chunk_rows(shape.width)
         panel.heads, panel.keeps_mean = block.heads, block.keeps_mean
         panel.counted_start, panel.counted_stop = (
@@ -224,36 +180,6 @@ class _NativeStream:
         """See `Stream`."""
         q, k = self._kept["squares"].view(2, self._heads, -1)
         return AttentionSums(self._kept["product"], q, k)
-
-
-class _NativeConvolution:
-    """A dense convolution as one matrix product."""
-
-    def __init__(self, library: ctypes.CDLL, lanes: int, kernel: Kernel) -> None:
-        self._library, self.reach = library, kernel.reach
-        self._size, self._outputs = 2 * kernel.reach + 1, kernel.weight.shape[0]
-        matrix = rearrange(kernel.weight, "n c y x -> (y x c) n")
-        self._weights = _packed(_padded(matrix, 1, lanes), lanes)
-        bias = kernel.bias
-        self._bias = None if bias is None else _padded(bias, 1, lanes)
-        self._padded_outputs = _round_up(self._outputs, lanes)
-
-    def __call__(self, tile: Tensor) -> Tensor:
-        """See `Convolution`."""
-        pitch, channels = tile.shape[1:]
-        rows, columns = (side - 2 * self.reach for side in tile.shape[:2])
-        tile = tile.contiguous()
-        out = torch.empty(rows, pitch, self._padded_outputs)
-        self._library.diffir_convolve(
-            ctypes.c_void_p(tile.data_ptr()),
-            *map(ctypes.c_long, ((rows - 1) * pitch + columns, pitch, channels)),
-            ctypes.c_long(self._size),
-            ctypes.c_void_p(self._weights.data_ptr()),
-            ctypes.c_void_p(None if self._bias is None else self._bias.data_ptr()),
-            ctypes.c_long(self._padded_outputs),
-            ctypes.c_void_p(out.data_ptr()),
-        )
-        return out[:, :columns, : self._outputs]
 
 
 def _loaded(library: Path) -> ctypes.CDLL:

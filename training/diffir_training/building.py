@@ -25,7 +25,8 @@ from diffir_training.losses import (
     pixel_log_rms,
 )
 from diffir_training.perceptual import ResNetLoss, VGGLoss
-from diffir_training.recipe import Adversary, Recipe, StageSchedule
+from diffir_training.recipe import Recipe
+from diffir_training.stage_schedule import Adversary, StageSchedule
 from diffir_training.stages import (
     EstimationStage,
     GroundTruthStage,

@@ -18,7 +18,8 @@ from diffir_training.devices import Devices, autocast_dtype
 from diffir_training.ema import EMA
 from diffir_training.graphed import GraphedLoss
 from diffir_training.microbatch import MicroBatches
-from diffir_training.recipe import Recipe, StageSchedule
+from diffir_training.recipe import Recipe
+from diffir_training.stage_schedule import StageSchedule
 from diffir_training.stages import Stage
 from diffir_training.worker_batches import Ahead, prepared_ahead
 

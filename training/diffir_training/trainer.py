@@ -30,7 +30,8 @@ from diffir_training.fused import Network, fuse
 from diffir_training.ipr_statistics import STATISTICS_STEP, measure_iprs
 from diffir_training.learner import Learner
 from diffir_training.logs import RunLog, StepDone, Validated
-from diffir_training.recipe import Recipe, StageSchedule
+from diffir_training.recipe import Recipe
+from diffir_training.stage_schedule import StageSchedule
 from diffir_training.stages import stage_two_from
 from diffir_training.state import NAME, load_state, save_state
 from diffir_training.validation import save_preview, validate
