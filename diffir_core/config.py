@@ -116,6 +116,15 @@ class ModelConfig(FrozenConfig):
         """Channels that the ground truth adds to the input of the stage-1 CPEN."""
         return self.out_channels * self.cpen_gt_unshuffle**2
 
+    def shares_stage1_with(self, other: ModelConfig) -> bool:
+        """Tell whether both have the same stage-1 network, which has no diffusion.
+
+        It may do another task there.
+        """
+        diffusion = ("n_denoise_res", "timesteps", "linear_start", "linear_end")
+        theirs = {name: getattr(other, name) for name in ("task", *diffusion)}
+        return self.replace(**theirs) == other
+
     def level_width(self, level: int) -> int:
         """Channels at level 0..3 of the U-net."""
         return self.dim << level

@@ -168,7 +168,8 @@ def reference_ipr(
     stage1
         The stage-1 model that it was taught by.
     """
-    if not isinstance(stage1.network, DiffIRS1) or stage1.config != model.config:
+    same = stage1.config.shares_stage1_with(model.config)
+    if not isinstance(stage1.network, DiffIRS1) or not same:
         raise InputError(
             f"'{stage1.name}' is not the stage-1 model of '{model.name}'; pass the "
             "stage1.safetensors of the same training."

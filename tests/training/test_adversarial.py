@@ -68,7 +68,7 @@ def masked(batch: Batch) -> Batch:
 
 def adversarial_stage(perceptual: VGGLoss | None = None) -> AdversarialStage:
     teacher = random_network(1)
-    network = built(lambda: stage_two_from(teacher))
+    network = built(lambda: stage_two_from(teacher, teacher.config))
     discriminator = built(lambda: UNetDiscriminator(1, 8))
     return AdversarialStage(JointStage(teacher, network), discriminator, perceptual)
 
@@ -77,7 +77,9 @@ def inpainting_stage(stage: int, perceptual: Any = None) -> InpaintingStage:
     teacher = random_network(1, **INPAINTING)
     plain: Any = GroundTruthStage(teacher)
     if stage == 2:
-        plain = JointStage(teacher, built(lambda: stage_two_from(teacher)))
+        plain = JointStage(
+            teacher, built(lambda: stage_two_from(teacher, teacher.config))
+        )
     discriminator = built(lambda: PatchDiscriminator(1, 8, 2))
     return InpaintingStage(plain, discriminator, perceptual)
 

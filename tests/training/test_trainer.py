@@ -29,6 +29,7 @@ from safetensors.torch import load_file
 from skimage.io import imread
 from typer.testing import CliRunner
 
+import diffir_core as diffir
 from diffir_core import load_model
 from diffir_core.errors import InputError
 
@@ -257,6 +258,24 @@ def test_trained_models_can_be_gone_on_from(recipe: Recipe, tmp_path: Path) -> N
     weight = tuned.stage1.state_dict()["G.output.weight"]
     assert torch.equal(weight, expected["G.output.weight"])
     assert load_model(tuned.run()).stage == 2
+
+
+def test_a_stage_2_may_take_other_reverse_steps_than_its_stage_1_says(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    """Stage 1 has no diffusion: one teaches models of every T, to compare them."""
+    Trainer(recipe.replace(stages=recipe.stages[:1]), tmp_path / "first").run()
+    stage1 = tmp_path / "first" / "stage1.safetensors"
+    longer = recipe.replace(
+        model=recipe.model.replace(timesteps=recipe.model.timesteps + 3),
+        stages=recipe.stages[1:],
+        start=dict(stage1=str(stage1)),
+    )
+    model = load_model(Trainer(longer, tmp_path / "second").run())
+    assert model.config == longer.model
+    image = np.random.default_rng(0).poisson(40, (40, 48)).astype(np.float32)
+    target = diffir.reference_ipr(image, image, model, load_model(stage1))
+    assert target.vector.shape == (model.config.ipr_length,)
 
 
 def test_a_start_that_does_not_fit_is_refused(recipe: Recipe, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def second_network(recipe: Recipe, teacher: DiffIRS1) -> DiffIRS2:
     """Give the stage-2 network: the DIRformer of stage 1, and what `start` has."""
     start = recipe.start
     if start.stage2 is None:
-        return stage_two_from(teacher)
+        return stage_two_from(teacher, recipe.model)
     network = trained(start.stage2, 2, recipe).restorer
     if recipe.stages[0].kind == "ground_truth":  # Its DIRformer has learnt since.
         network.G.load_state_dict(teacher.G.state_dict())
@@ -90,7 +90,12 @@ def trained(name: str, stage: int, recipe: Recipe) -> Model:
             f"start.stage{stage} names {name}, which is a model of the other stage; a "
             "training leaves stage1.safetensors and stage2.safetensors."
         )
-    if model.config != recipe.model.replace(task=model.config.task):
+    same = (
+        model.config.shares_stage1_with(recipe.model)
+        if stage == 1
+        else model.config == recipe.model.replace(task=model.config.task)
+    )
+    if not same:
         raise InputError(
             f"The network of {name} is not the recipe's model; copy its "
             "configuration, which diffir info shows, into the recipe."

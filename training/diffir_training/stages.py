@@ -18,6 +18,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from diffir_core.config import ModelConfig
 from diffir_core.nn import DiffIRS1, DiffIRS2
 from diffir_training.batches import Batch
 from diffir_training.losses import Distance, kd_l1, pixel_l1
@@ -127,8 +128,11 @@ class JointStage(EstimationStage):
         return self.network.G(batch.noisy, estimate), self.distance(target, estimate)
 
 
-def stage_two_from(teacher: DiffIRS1) -> DiffIRS2:
-    """Start stage 2: the DIRformer of stage 1, new CPEN_S2 and denoiser."""
-    network = DiffIRS2(teacher.config)
+def stage_two_from(teacher: DiffIRS1, config: ModelConfig) -> DiffIRS2:
+    """Start stage 2: the DIRformer of stage 1, new CPEN_S2 and denoiser.
+
+    The diffusion is that of `config`; stage 1 has none.
+    """
+    network = DiffIRS2(config)
     network.G.load_state_dict(teacher.G.state_dict())
     return network

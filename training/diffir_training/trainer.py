@@ -217,7 +217,7 @@ class Trainer:
         self.stage1.load_state_dict(state["stage1"])
         if self.position == len(self.recipe.stages):
             if state["stage2"]:
-                self.stage2 = stage_two_from(self.stage1)
+                self.stage2 = stage_two_from(self.stage1, self.recipe.model)
             return
         self._enter_stage()
         if self.stage2 is not None:
