@@ -13,6 +13,8 @@
   or two wide and takes what noise they had, with 80 and with 800 photons.
 - `simulated correlated`: the variety, seen by a widefield camera whose noise is nearly
   Gaussian and correlated between neighbours, by 0.37 and by 0.73.
+- `simulated resampled`: the variety, with shot noise that is correlated between
+  neighbours, along the lines of a scan or along both axes.
 - `simulated scanned`: electron micrographs, binned by four, with noise that is
   correlated along the lines of a scan, by 0.73; in half, lines are off as a whole.
 """
@@ -34,6 +36,7 @@ SETS: dict[str, Callable[[Path], Iterator[Pair]]] = {
     "simulated variety": simulated.simulated_variety,
     "simulated sharp": simulated.simulated_sharp,
     "simulated correlated": simulated.simulated_correlated,
+    "simulated resampled": simulated.simulated_resampled,
     "simulated nuclei": simulated.simulated_nuclei,
     "simulated sem": simulated.simulated_sem,
     "simulated scanned": simulated.simulated_scanned,

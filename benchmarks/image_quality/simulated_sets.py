@@ -54,7 +54,18 @@ def simulated_scanned(data: Path) -> Iterator[Pair]:
             for lines in (0.0, _LINE_NOISE):
                 group = "lines off" if lines else "lines even"
                 label = f"{name}/scanned/{electrons:g}/{group}"
-                yield scanned(label, group, binned(micrograph, 4), electrons, lines)
+                clean = binned(micrograph, 4)
+                yield scanned(label, group, clean, electrons, _SCAN_BLUR_PX, lines)
+
+
+def simulated_resampled(data: Path) -> Iterator[Pair]:
+    """Yield the variety, of 20 photons, with shot noise that neighbours share.
+
+    It is blurred along a scan, or along both axes, as by turning or registering.
+    """
+    for image, clean in clean_variety(data):
+        for group, blur_px in (("scan", _SCAN_BLUR_PX), ("both axes", (0.6, 0.6))):
+            yield scanned(f"{image}/resampled/{group}", group, clean, 20.0, blur_px)
 
 
 def _micrographs(data: Path) -> Iterator[tuple[str, Image]]:
@@ -142,24 +153,29 @@ def simulated(name: str, clean: Image, photons: float = _PHOTONS) -> Pair:
 
 
 def scanned(
-    name: str, group: str, clean: Image, electrons: float, lines: float
+    name: str,
+    group: str,
+    clean: Image,
+    quanta: float,
+    blur_px: tuple[float, float],
+    lines: float = 0.0,
 ) -> Pair:
-    """Scan an image, stretched to 8 bit, by a beam faster than its detector."""
-    signal = stretched(clean) * electrons
+    """Give an image, stretched to 8 bit, shot noise that is blurred along (y, x)."""
+    signal = stretched(clean) * quanta
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     shot = rng.poisson(signal) - signal
-    noise = ndimage.gaussian_filter(shot, _SCAN_BLUR_PX) / _root_of_kept_power()
-    noise += lines * np.sqrt(electrons) * rng.standard_normal((len(signal), 1))
-    gain = RANGE / 2 / electrons
+    noise = ndimage.gaussian_filter(shot, blur_px) / _root_of_kept_power(blur_px)
+    noise += lines * np.sqrt(quanta) * rng.standard_normal((len(signal), 1))
+    gain = RANGE / 2 / quanta
     counts = gain * (signal + noise) + _BLACK_LEVEL
     return Pair(name, group, _eight_bit(counts), gain * signal + _BLACK_LEVEL)
 
 
-def _root_of_kept_power() -> float:
-    """Give by how much a scan's blur lowers the deviation of white noise."""
+def _root_of_kept_power(blur_px: tuple[float, float]) -> float:
+    """Give by how much a blur lowers the deviation of white noise."""
     impulse = np.zeros((33, 33))
     impulse[16, 16] = 1
-    return float(np.linalg.norm(ndimage.gaussian_filter(impulse, _SCAN_BLUR_PX)))
+    return float(np.linalg.norm(ndimage.gaussian_filter(impulse, blur_px)))
 
 
 def stretched(clean: Image) -> NDArray[np.float64]:

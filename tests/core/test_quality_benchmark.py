@@ -18,7 +18,7 @@ from image_quality.noise_fitting import estimate_noise, fit_noise
 from image_quality.pairs import Pair
 from image_quality.running import Row, ScoreFile, score_set
 from image_quality.scores import score
-from image_quality.simulated_sets import simulated
+from image_quality.simulated_sets import scanned, simulated
 from image_quality.stabilised_bm3d import inverse, stabilised
 from image_quality.tables import group_table, least_gain, main_table
 from image_quality.targets import target_table
@@ -93,6 +93,19 @@ def test_blind_strength_grows_with_the_noise() -> None:
         assert np.mean((oracle - signal) ** 2) <= np.mean((smooth - signal) ** 2)
         errors.append(np.mean((smooth - signal) ** 2) / sigma**2)
     assert errors[1] < errors[0]
+
+
+@pytest.mark.parametrize("blur_px", [(0.0, 0.0), (0.44, 0.9), (0.6, 0.6)])
+def test_scanned_noise_keeps_its_variance_however_it_is_blurred(
+    blur_px: tuple[float, float],
+) -> None:
+    """The gain is 127.5 counts for 100 electrons; the bright half is even."""
+    clean = np.zeros((256, 256))
+    clean[:, 128:] = 1
+    pair = scanned("one", "blurred", clean, 100.0, blur_px)
+    noise = (pair.noisy - pair.reference)[:, 140:-12]
+    assert noise.std() == pytest.approx(1.275 * 10, rel=0.03)
+    assert noise.mean() == pytest.approx(0, abs=0.5)
 
 
 def test_what_was_scored_is_not_computed_again(tmp_path: Path) -> None:
@@ -201,7 +214,8 @@ def test_the_command_prints_every_table_and_goes_on(
     few = ("--methods", "Gaussian", "--rival", rival, "--json", str(result))
     first = run("quality.py", *where, *few)
     for title in ("w2s", "fmd mixed", "fmd fields", "fmd repeats", "simulated nuclei",
-                  "simulated sem", "simulated variety", "Targets", "Published",
+                  "simulated sem", "simulated scanned", "simulated resampled",
+                  "simulated variety", "Targets", "Published",
                   "Empty", "Repeated", "Flicker", "least gain"):  # fmt: skip
         assert title in first
     lines = scores.read_text().splitlines()

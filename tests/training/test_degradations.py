@@ -7,6 +7,7 @@ import pytest
 from diffir_training.degradations import (
     Camera,
     CameraNoise,
+    OneOf,
     ReadLimited,
     draw_camera,
     whole_image_mapping,
@@ -156,3 +157,21 @@ def test_light_that_a_blur_made_negative_is_no_error() -> None:
     dark = np.full((1, 8, 8), -1e-7, np.float32)
     pair = CameraNoise(background=(0, 0)).apply(dark, np.random.default_rng(7))
     assert np.isfinite(pair.noisy).all()
+
+
+def test_one_of_several_is_drawn_as_often_as_its_weight_says() -> None:
+    dim = CameraNoise(photons=(1, 1), bits=(16,), hot_pixel_fraction=0)
+    bright = dim.replace(photons=(1e6, 1e6), read_noise=(0, 0))
+    ranges = OneOf(choices=(dim, bright), weights=(1, 3))
+    generator, clean = np.random.default_rng(3), np.full((1, 32, 32), 0.5, np.float32)
+    pairs = [ranges.apply(clean, generator) for _ in range(400)]
+    noisy = [np.std(pair.noisy - pair.clean) > 0.1 for pair in pairs]
+    assert 0.19 < np.mean(noisy) < 0.31
+
+
+def test_each_choice_needs_a_weight_and_no_mask_of_its_own() -> None:
+    camera = dict(kind="camera")
+    with pytest.raises(ValueError, match="2 choices need as many weights, not 1"):
+        OneOf.parse(dict(choices=[camera, camera], weights=[1]))
+    with pytest.raises(ValueError, match="the same mask"):
+        OneOf.parse(dict(choices=[camera, dict(kind="inpainting")], weights=[1, 1]))

@@ -27,6 +27,7 @@ CASES: list[Any] = [
     deg.RealEsrgan(scale=2, sharpen_target=True),
     deg.Inpainting(stroke_probability=0.3),
     deg.SensorDefects(),
+    deg.OneOf(choices=(deg.CameraNoise(), deg.ScanNoise()), weights=(3, 1)),
     deg.Chain(steps=(deg.GaussianBlur(), deg.Binning(), deg.CameraNoise())),
 ]
 CAMERA = dict(kind="camera")

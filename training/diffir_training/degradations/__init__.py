@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 import numpy as np
 from pydantic import Field, model_validator
 
-from diffir_training.degradations.base import DegradationBase, Degraded
+from diffir_training.degradations.base import DegradationBase, Degraded, pick
 from diffir_training.degradations.bleaching import Bleaching, bleaching_factors
 from diffir_training.degradations.camera import (
     Camera,
@@ -56,10 +56,36 @@ class Chain(DegradationBase):
         return pair
 
 
+class OneOf(DegradationBase):
+    """One of several degradations, drawn anew for every patch."""
+
+    kind: Literal["one_of"] = "one_of"
+    choices: tuple[Degradation, ...] = Field(min_length=1)
+    weights: tuple[Annotated[float, Field(gt=0)], ...]
+    """How often each is drawn, relative to the others."""
+
+    @model_validator(mode="after")
+    def _a_weight_for_each(self) -> Self:
+        if len(self.weights) != len(self.choices):
+            raise ValueError(
+                f"{len(self.choices)} choices need as many weights, not "
+                f"{len(self.weights)}"
+            )
+        if len({_mask_of(choice) for choice in self.choices}) > 1:
+            raise ValueError("either all choices add the same mask, or none does")
+        return self
+
+    def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
+        """Apply the one that is drawn."""
+        return self.choices[pick(self.weights, generator)].degrade(pair, generator)
+
+
 def _mask_of(step: DegradationBase) -> str | None:
     """Give the kind of what leaves a mask behind, if a step does."""
     if isinstance(step, Chain):
         return _mask_of(step.steps[-1])
+    if isinstance(step, OneOf):
+        return _mask_of(step.choices[-1])
     return step.kind if isinstance(step, Inpainting | SensorDefects) else None
 
 
@@ -76,12 +102,14 @@ Degradation: TypeAlias = Annotated[
     | RealEsrgan
     | Inpainting
     | SensorDefects
+    | OneOf
     | Chain,
     Field(discriminator="kind"),
 ]
 """Any degradation; in YAML its `kind` says which."""
 
 Chain.model_rebuild()
+OneOf.model_rebuild()
 
 __all__ = [
     "BicubicDownscale",
@@ -96,6 +124,7 @@ __all__ = [
     "Inpainting",
     "JpegCompression",
     "MeasuredPsfBlur",
+    "OneOf",
     "ReadLimited",
     "RealEsrgan",
     "ScanNoise",

@@ -1,4 +1,4 @@
-"""A scanning electron microscope: one detector, slower than the beam, line by line.
+"""A scanning microscope: one detector, slower than the beam, line by line.
 
 The noise of two nerves in `axondeepseg_sem` that were not resampled is correlated by
 0.74, 0.31 and 0.04 with the next pixels of its line and by 0.15 with the next line: as
@@ -42,7 +42,8 @@ class ScanNoise(DegradationBase):
 
     kind: Literal["scan"] = "scan"
     electrons: PositiveRange = (2.0, 1000.0)
-    """Electrons at clean = 1; drawn uniformly on a logarithmic scale."""
+    """Electrons at clean = 1, be they a specimen's or a photocathode's; drawn uniformly
+    on a logarithmic scale."""
     background: NonNegativeRange = (0.0, 1.0)
     """What falls in everywhere, as a fraction of clean = 1."""
     read_noise: NonNegativeRange = (0.0, 2.0)
