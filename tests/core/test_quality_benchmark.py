@@ -227,6 +227,17 @@ def test_the_command_prints_every_table_and_goes_on(
     assert set(row["scores"]) == {"noisy", "Gaussian", "tiny", "U-Net"}
 
 
+def test_models_of_each_number_of_reverse_steps_are_compared(
+    data: Path, tiny_file: Path, tmp_path: Path
+) -> None:
+    stage1 = save_tiny(tmp_path, "first", stage=1)
+    printed = run(
+        "reverse_steps.py", str(tiny_file), "--data", str(data), "--stage1", str(stage1)
+    )
+    assert "| T | w2s | fmd mixed |" in printed
+    assert "\n| 4 |" in printed
+
+
 def test_the_ipr_is_compared_with_others(
     data: Path, tiny_file: Path, tmp_path: Path
 ) -> None:
