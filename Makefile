@@ -48,6 +48,11 @@ lint: $(VENV)/test
 types: $(VENV)/test
 	$(BIN)/mypy
 
+# The pages of docs/ as a site below site/.
+docs: $(VENV)/core
+	$(BIN)/pip install -q zensical
+	$(BIN)/zensical build
+
 screenshot: $(VENV)/test
 	$(XVFB) $(BIN)/python tools/screenshot.py docs/images/restore.png
 	$(XVFB) $(BIN)/python tools/screenshot_stream.py docs/images/stream.png \

@@ -36,7 +36,7 @@ def steer(ipr: IPR, model: Model, strength: float) -> IPR:
 def ipr_distance(ipr: IPR, model: Model) -> float:
     """Tell how unlike the model's training images an image is, by its IPR.
 
-    About 1 is typical; above 3 the model has hardly seen its like. It is the
+    About 1 is typical; above 2 the model has hardly seen its like. It is the
     Mahalanobis distance from the training IPRs, over the square root of their length.
 
     Raises
