@@ -28,6 +28,7 @@ from image_quality.methods import (
     NOISY,
     STABILISED_BM3D,
     Method,
+    check_names,
     classical_methods,
     of_model,
     of_rival,
@@ -51,6 +52,7 @@ def main() -> None:
     options = _options()
     methods, models = _methods(options.model, options.methods)
     methods += [of_rival(name, path) for name, path in options.rival]
+    check_names(method.name for method in methods)
     file = ScoreFile(options.scores)
     results: Results = {}
     for title in options.sets:
@@ -59,6 +61,8 @@ def main() -> None:
             results[title] = score_set(title, pairs, methods, file)
         else:
             print(f"{title} is left out: there are no images of it.")
+    if options.json:
+        options.json.write_text(_as_json(results), encoding="utf-8")
     _say("Quality", main_table(results))
     for model in models:
         _say_about(model, results)
@@ -69,8 +73,6 @@ def main() -> None:
     _say("Repeated frames", resolution_table(blind, options.data, file))
     for name in options.model:
         _say("Flicker over the input's", flicker_table(name, options.data))
-    if options.json:
-        options.json.write_text(_as_json(results), encoding="utf-8")
     if options.figure:
         draw(options.figure, blind, options.data)
 

@@ -21,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from image_quality.blurred import LEVELS, Task, blurred_images
+from image_quality.methods import check_names
 from image_quality.pairs import default_data
 from image_quality.sharpening import (
     INPUT,
@@ -44,6 +45,7 @@ def main() -> None:
     models = _models(options.model, options.task)
     others = baselines(options.task)
     methods = list({method.name: method for method in (*others, *models)}.values())
+    check_names(model.name for model in models)
     images = blurred_images(options.data, options.task, options.limit)
     tried = [score_row(image, methods) for image in images]
     if not tried:

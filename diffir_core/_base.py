@@ -98,7 +98,7 @@ def _value(text: str) -> Any:
 def _one_sentence(name: str, error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").removesuffix(".")
     if not where:
         return f"{name}: {message}."
     if first["type"] == "extra_forbidden":

@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from diffir_core._tensor_files import write_tensors
 from diffir_core.card import ModelCard
-from diffir_core.errors import CheckpointError
+from diffir_core.errors import CheckpointError, InputError
 
 WEIGHTS = "weights"
 """The metadata's key: the name, without its ending, of a file in the same folder."""
@@ -20,6 +20,11 @@ WEIGHTS = "weights"
 
 def write_card(path: Path, weights: Path, card: ModelCard) -> None:
     """Write a model that has the weights of a file in the same folder."""
+    if path.resolve() == weights.resolve():
+        raise InputError(
+            f"{path.name} is the file of the weights itself; give the card a name of "
+            "its own."
+        )
     with safe_open(weights, "pt") as file:
         metadata = dict(file.metadata())
     metadata |= {"card": card.model_dump_json(), WEIGHTS: weights.stem}

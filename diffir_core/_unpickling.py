@@ -35,6 +35,8 @@ _STORAGES = {
     "CharStorage": torch.int8,
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
+    "ComplexFloatStorage": torch.complex64,
+    "ComplexDoubleStorage": torch.complex128,
 }
 _PLAIN_TYPES = (
     dict,
@@ -53,7 +55,16 @@ _BUILTINS = {kind.__name__: kind for kind in _PLAIN_TYPES} | {
     "long": int,  # Pickle protocol 2 still uses the names of Python 2.
     "unicode": str,
     "object": object,
+    "slice": slice,
 }
+_PLAIN_OF_TORCH: dict[tuple[str, str], Any] = {
+    ("torch", "Size"): tuple,
+    **{
+        ("torch", str(dtype).removeprefix("torch.")): dtype
+        for dtype in _STORAGES.values()
+    },
+}
+"""What settings beside the weights may hold."""
 _KNOWN_TO_RUN = ("__builtin__", "torch", "setuptools", "pip", "IPython")
 _INERT_STDLIB = {
     "functools",
@@ -166,6 +177,8 @@ class _SafeUnpickler(pickle.Unpickler):
             return _BUILTINS[name]
         if module == "_codecs" and name == "encode":
             return _encode  # How protocol 2 writes bytes.
+        if (module, name) in _PLAIN_OF_TORCH:
+            return _PLAIN_OF_TORCH[module, name]
         if module == "collections" and name in ("OrderedDict", "defaultdict"):
             return {"OrderedDict": OrderedDict, "defaultdict": _default_dict}[name]
         root = module.partition(".")[0]
@@ -194,6 +207,8 @@ def _rebuild_tensor(
     stride: tuple[int, ...],
     *_: Any,
 ) -> Tensor:
+    if not storage.data:
+        return torch.empty(size, dtype=storage.dtype)
     flat = torch.frombuffer(bytearray(storage.data), dtype=storage.dtype)
     return flat.as_strided(size, stride, offset).clone()
 

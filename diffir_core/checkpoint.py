@@ -113,6 +113,7 @@ def _build(
     with torch.device("meta"):
         network = kind(config)
     _check_keys(state, network.state_dict(), file)
+    _check_finite(state, file)
     network.load_state_dict(state, strict=True, assign=True)
     network.eval()
     return Model(network, config, card, fingerprint(state), name)
@@ -131,6 +132,15 @@ def _check_keys(state: State, expected: Mapping[str, Any], file: str) -> None:
         raise CheckpointError(
             f"{file} has {len(extra)} tensors that no DiffIR has, such as '{extra[0]}'."
         )
+
+
+def _check_finite(state: State, what: str) -> None:
+    for key, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise CheckpointError(
+                f"{what}: '{key}' has values that are not finite; the training went "
+                "astray, or the weights are damaged or too large for their type."
+            )
 
 
 def save_model(
@@ -155,6 +165,7 @@ def save_model(
         for key, value in network.state_dict().items()
     }
     state = {key: value.cpu().contiguous().clone() for key, value in state.items()}
+    _check_finite(state, f"{path.name}, as {dtype}")
     metadata = {
         "format": _FORMAT,
         "diffir_version": version("napari-diffir"),

@@ -17,7 +17,7 @@ def describe(path: Path) -> str:
     """Describe a file, or a shipped model given by its name, in a few lines."""
     if not path.name:  # The folder that one is in.
         path = path.resolve()
-    if not path.exists():
+    if not path.is_file():  # A folder of a model's name is no model, as in load_model.
         path = shipped_models().get(str(path), path)
     if unfinished := _unfinished(path):
         return _lines(unfinished)
@@ -25,7 +25,7 @@ def describe(path: Path) -> str:
         raise InputError(f"There is no file {path}; check its name.")
     if path.suffix.lower() in _MODELS:
         return _lines(_model(path))
-    if path.name.endswith(".ipr.json"):
+    if path.suffix.lower() == ".json" and path.is_file():
         return _lines(_ipr(path))
     if path.suffix.lower() in (".yaml", ".yml"):
         return _settings(path)

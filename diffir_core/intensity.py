@@ -63,7 +63,17 @@ class IntensityMapping:
         """Map back to `dtype`; also give how many values its range had to clip.
 
         An excess, in the units of the values, is added before.
+
+        Raises
+        ------
+        InputError
+            If a value is not finite: integers would hide that.
         """
+        if not np.isfinite(restored).all():
+            raise InputError(
+                "The network gave values that are not finite; its weights are damaged "
+                "or the IPR is too far from any image's. Nothing was written of them."
+            )
         values = restored.astype(np.float64) * self.scale + self.offset
         return converted(values + excess, dtype)
 

@@ -129,11 +129,11 @@ def blend(a: IPR, b: IPR, weight: float) -> IPR:
             "both anew."
         )
     with np.errstate(over="ignore", invalid="ignore"):
-        vector = (1 - weight) * a.vector + weight * b.vector
+        vector = np.asarray((1 - weight) * a.vector + weight * b.vector, np.float32)
     if not np.isfinite(vector).all():
         raise InputError(
             f"A weight of {weight} gives no finite IPR; choose 0 to 1 to be between "
             "both."
         )
     source = f"blend of {a.source or 'an IPR'} and {b.source or 'an IPR'} at {weight:g}"
-    return IPR(vector.astype(np.float32), a.model, a.seed, None, source)
+    return IPR(vector, a.model, a.seed, None, source)

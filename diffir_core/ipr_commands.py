@@ -47,7 +47,9 @@ def extract(
         image, load_model(model), axes=axes, channel=channel, options=options
     )
     found.save(destination)
-    Console().print(f"{destination}: the IPR of {found.source}", highlight=False)
+    Console(soft_wrap=True).print(
+        f"{destination}: the IPR of {found.source}", highlight=False, markup=False
+    )
 
 
 @app.command()
@@ -89,7 +91,7 @@ def show(
         check_ipr(ipr, loaded)
         distance = ipr_distance(ipr, loaded)
         text += f"distance: {distance:.2f}  # About 1 is typical of training.\n"
-    Console().print(text, highlight=False, end="")
+    Console(soft_wrap=True).print(text, highlight=False, markup=False, end="")
 
 
 def _check_place(
@@ -100,7 +102,7 @@ def _check_place(
     from diffir_core.stacks.destination import check_apart
 
     check_apart(sources, destination)
-    if not destination.name.endswith(".json") or destination.is_dir():
+    if not destination.name.lower().endswith(".json") or destination.is_dir():
         raise InputError(f"Cannot write {destination}; name a file .ipr.json.")
     if destination.exists() and not overwrite:
         raise OutputExistsError(

@@ -64,7 +64,9 @@ def convert(
     model = convert(official, destination)
     Console(soft_wrap=True).print(
         f"{destination}: {model.config.task}, stage {model.stage}, fingerprint "
-        f"{model.fingerprint[:12]}"
+        f"{model.fingerprint[:12]}",
+        highlight=False,
+        markup=False,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -20,7 +21,7 @@ def _as_ipr(value: Any) -> Any:
     """Take an IPR as it is, as its saved values, or as the path of its file."""
     if isinstance(value, dict):
         return IPR.from_dict(value)
-    return IPR.load(value) if isinstance(value, str) else value
+    return IPR.load(value) if isinstance(value, str | Path) else value
 
 
 IPRField = Annotated[

@@ -149,5 +149,5 @@ def demo(
         "restored", f"{result.restored_psnr:.2f}", f"{result.restored_ssim:.3f}"
     )
     Console().print(table)
-    Console(soft_wrap=True).print(f"Restored stack: {result.stack}")
-    Console(soft_wrap=True).print(f"Picture: {result.picture}")
+    for line in (f"Restored stack: {result.stack}", f"Picture: {result.picture}"):
+        Console(soft_wrap=True).print(line, markup=False)

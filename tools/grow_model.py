@@ -50,6 +50,7 @@ def grown(network: DiffIRS1 | DiffIRS2, config: ModelConfig) -> DiffIRS1 | DiffI
     InputError
         If `config` differs in more than having more blocks or an end that enlarges.
     """
+    _check_grows(network.config, config)
     larger = type(network)(config)
     state, trained = larger.state_dict(), network.state_dict()
     if "G.output.weight" in trained and _doubles(config):
@@ -62,10 +63,22 @@ def grown(network: DiffIRS1 | DiffIRS2, config: ModelConfig) -> DiffIRS1 | DiffI
                 "that keeps the size may become 'sr' with body_grid 'input', scale 2."
             )
     for key in set(state) - set(trained):
-        if key.endswith("project_out.weight"):
+        if ".project_out." in key:
             state[key] = torch.zeros_like(state[key])
     larger.load_state_dict({**state, **trained})
     return larger
+
+
+def _check_grows(given: ModelConfig, config: ModelConfig) -> None:
+    blocks = ("task", "num_blocks", "num_refinement_blocks")
+    ends = ("architecture", "body_grid", "scale") if _doubles(config) else ()
+    free = {name: getattr(config, name) for name in (*blocks, *ends)}
+    if given.model_copy(update=free) != config:
+        raise InputError(
+            "The recipe's network differs from the model's in more than its size; only "
+            "num_blocks and num_refinement_blocks may be larger, and a network that "
+            "keeps the size may become 'sr' with body_grid 'input', scale 2."
+        )
 
 
 def _doubles(config: ModelConfig) -> bool:

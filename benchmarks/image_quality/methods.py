@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +14,7 @@ from rivals.restoring import restore_with
 
 import diffir_core as diffir
 from diffir_core.model import fingerprint
+from diffir_core.settled import settle
 from image_quality.classical import GAUSSIAN, NON_LOCAL_MEANS, TOTAL_VARIATION
 from image_quality.noise2void import noise2void
 from image_quality.pairs import Image, Pair
@@ -65,9 +68,11 @@ def classical_methods() -> list[Method]:
 def of_model(name: str) -> Method:
     """Restore with a DiffIR model as anybody would: default options, type as given."""
     model = diffir.load_model(name)
+    settled = settle(model.card, diffir.RestoreOptions())
+    told = "".join(str(int(value)) for value in settled.model_dump().values())
     return Method(
         model.name,
-        model.fingerprint[:16],
+        f"{model.fingerprint[:16]}-{told}",
         lambda pair: diffir.restore(pair.noisy, model, axes="YX"),
     )
 
@@ -77,3 +82,13 @@ def of_rival(name: str, path: Path) -> Method:
     network = load_rival(path)
     version = fingerprint(network.state_dict())[:16]
     return Method(name, version, lambda pair: restore_with(network, pair.noisy))
+
+
+def check_names(names: Iterable[str]) -> None:
+    """End the program where two methods have one name, of which one would be lost."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            sys.exit(
+                f"{count} of what is compared are called '{name}'; name their files or "
+                "rivals apart."
+            )

@@ -15,6 +15,8 @@ from image_quality.pairs import Pair
 def w2s(data: Path) -> Iterator[Pair]:
     """Yield the test pairs of W2S."""
     folder = data / "paired" / "w2s"
+    if not folder.is_dir():
+        return
     with (folder / "w2s_pairs.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             name = f"w2s_{int(row['fov']):03d}_c{row['channel']}.tif"

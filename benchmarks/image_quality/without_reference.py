@@ -54,6 +54,8 @@ def resolution_table(
 ) -> Iterator[str]:
     """Yield the resolution of repeated frames of one field, restored one by one."""
     frames = list(fmd_repeats(data))
+    if len(frames) < 2:
+        return iter(["There are no repeated frames."])
     rows = []
     for method in methods:
         found = [
@@ -78,8 +80,10 @@ def _resolution(method: Method, one: Pair, other: Pair, file: ScoreFile) -> floa
 
 def flicker_table(model: str, data: Path) -> Iterator[str]:
     """Yield how a real time series flickers, restored as a stack and plane by plane."""
-    (path,) = sorted((data / "clean" / "lysosome_live_16bit").glob("*.tif"))[:1]
-    stack = imread(path)
+    paths = sorted((data / "clean" / "lysosome_live_16bit").glob("*.tif"))
+    if not paths:
+        return iter(["There is no time series."])
+    stack = imread(paths[0])
     loaded = diffir.load_model(model)
     whole = diffir.restore(stack, loaded, axes="TYX")
     single = np.stack([diffir.restore(p, loaded, axes="YX") for p in stack])

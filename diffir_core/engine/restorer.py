@@ -28,6 +28,7 @@ from diffir_core.engine.storage import FileStore, MemoryStore, Store
 from diffir_core.engine.symmetries import SYMMETRIES, SymmetryMean
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.workers import Workers, exhaust
+from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 from diffir_core.ipr_steering import steer
 from diffir_core.model import Model
@@ -96,6 +97,11 @@ class Restorer:
         start = start.to(self.device)
         chain = self._network.reverse_chain(condition, start, self.options.steps)
         values = chain[:, 0].cpu().numpy()
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"'{self.model.name}' gave an IPR that is not finite; its weights are "
+                "damaged, fetch or train them anew."
+            )
         ipr = IPR(values[-1].copy(), self.model.fingerprint, seed, values, source)
         return steer(ipr, self.model, self.options.strength)
 

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core.errors import InputError
+from diffir_core.metrics._checks import check_alike
+
 
 @dataclass(frozen=True, slots=True)
 class Flicker:
@@ -32,6 +35,9 @@ def flicker(restored: NDArray[Any], given: NDArray[Any]) -> Flicker:
     restored, given
         (planes, y, x) of the same shape, neighbours in z or time; 2 planes or more.
     """
+    check_alike(restored, given)
+    if len(given) < 2:
+        raise InputError("One plane cannot flicker; give stacks of two or more.")
     after, before = (np.asarray(s, np.float64) for s in (restored, given))
     means = _ratio(*(_changes(s.mean(axis=(1, 2))) for s in (after, before)))
     return Flicker(means, _ratio(_changes(after), _changes(before)))

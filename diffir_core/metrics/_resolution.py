@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core.metrics._checks import check_alike
+
 Float64 = NDArray[np.float64]
 _THRESHOLD = 1 / 7
 _SMOOTHED_RINGS = 5
@@ -34,6 +36,7 @@ def fourier_ring_correlation(
         (y, x) of the same shape: two frames with noise of their own. Their means are
         taken off, and a Hann window hides that opposite edges do not meet.
     """
+    check_alike(first, second, 2 * (_SMOOTHED_RINGS // 2 + 1))
     one, other = (_spectrum(image) for image in (first, second))
     rings, frequencies = _rings(one.shape)
     cross = _sums((one * other.conj()).real, rings, len(frequencies))

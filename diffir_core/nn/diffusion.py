@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from diffir_core.config import ModelConfig
+from diffir_core.errors import InputError
 
 X0Estimator = Callable[[int, Tensor], Tensor]
 """(t, x_t) -> the estimate of x0 at that step."""
@@ -79,7 +80,12 @@ class IPRDiffusion(nn.Module):
         At t = 0 the coefficients are (1, 0): the last value is the last estimate of x0.
         A chain of fewer `steps` ends likewise with the estimate of x0 of its last one.
         """
-        steps = steps or self.timesteps
+        steps = self.timesteps if steps is None else steps
+        if not 1 <= steps <= self.timesteps:
+            raise InputError(
+                f"{steps} reverse steps were asked for; choose 1 to {self.timesteps}, "
+                "with as many as the network was trained for at most."
+            )
         chain, x = [], x_T
         for t in reversed(range(self.timesteps - steps, self.timesteps)):
             x0 = estimate_x0(t, x)

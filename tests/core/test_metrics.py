@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from diffir_core import metrics
+from diffir_core.errors import InputError
 
 Image = NDArray[np.float64]
 
@@ -164,3 +165,19 @@ def test_scale_invariant_psnr_forgives_gain_and_offset_alone() -> None:
     shrunk = 10 * np.log10(1 + 25 / truth.var())
     assert found == pytest.approx(expected + shrunk, abs=0.1)
     assert metrics.psnr(truth, truth, 255) == float("inf")
+
+
+def test_what_cannot_be_measured_is_refused_in_a_sentence() -> None:
+    plane = noise(0, (20, 20))
+    for refused, measure in (
+        ("same shape", lambda: metrics.psnr(plane, plane[:, :1], 1.0)),
+        ("11 values or more", lambda: metrics.ssim(plane[:10], plane[:10], 1.0)),
+        ("from 1 on", lambda: metrics.autocorrelation(plane, (0,))),
+        ("21 values or more", lambda: metrics.autocorrelation(plane, (20,))),
+        ("two or more", lambda: metrics.flicker(plane[None], plane[None])),
+        ("6 values or more", lambda: metrics.resolution(plane[:1], plane[:1])),
+    ):
+        with pytest.raises(InputError, match=refused):
+            measure()
+    assert np.isfinite(metrics.ssim(plane[:11], plane[:11], 1.0))
+    assert metrics.resolution(plane[:6], plane[:6]) == 2.0

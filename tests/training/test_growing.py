@@ -69,3 +69,21 @@ def test_a_wider_network_is_refused() -> None:
     network = DiffIRS2(ModelConfig.parse(TINY))
     with pytest.raises(InputError, match="only num_blocks and num_refinement_blocks"):
         grown(network, network.config.replace(dim=16))
+
+
+def test_growing_changes_nothing_but_the_size() -> None:
+    config = ModelConfig.parse(TINY)
+    network = DiffIRS2(config)
+    for changes in (
+        dict(n_denoise_res=3),
+        dict(bias=True),
+        dict(layer_norm="BiasFree"),
+        dict(linear_end=0.5),
+    ):
+        with pytest.raises(InputError, match="more than its size"):
+            grown(network, config.replace(**changes))
+    torch.manual_seed(1)
+    biased = DiffIRS2(config.replace(bias=True))
+    deeper = grown(biased, biased.config.replace(num_blocks=(2, 2, 2, 2)))
+    image, start = torch.rand(1, 1, 32, 32), torch.randn(1, 256)
+    torch.testing.assert_close(deeper(image, noise=start), biased(image, noise=start))

@@ -41,7 +41,9 @@ class OptionsBox(QGroupBox):
         self.turns_box = _card_box("all eight, averaged", "as the image lies")
         self.low_box, self.high_box = _percentile_box(1.0), _percentile_box(99.8)
         self.memory_edit.setPlaceholderText("what is free")
-        self.device_box.setToolTip("'auto' takes a CUDA device if it is faster than the CPU.")
+        self.device_box.setToolTip(
+            "'auto' takes a CUDA device if it is faster than the CPU."
+        )
         self.memory_edit.setToolTip(
             "The most working memory, such as 4GB. Planes that need more go through "
             "temporary files: the same result, in more time."
