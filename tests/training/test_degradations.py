@@ -9,6 +9,7 @@ from diffir_training.degradations import (
     CameraNoise,
     OneOf,
     ReadLimited,
+    ScanNoise,
     draw_camera,
     whole_image_mapping,
 )
@@ -138,6 +139,61 @@ def test_draws_are_those_that_the_shipped_model_was_trained_with() -> None:
     assert (cam.read_noise, cam.offset) == pytest.approx((0.0739748143, 30.5684864))
     assert cam.correlation_pixels == pytest.approx(0.4243788554)
     assert (mapping.offset, mapping.scale) == pytest.approx((49.3764955, 107.5445686))
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        dict(offset=-1000.0, full_scale=255),  # Nothing is left but stray counts.
+        dict(photons=3.0, gain=100.0, offset=-360.0),
+        dict(photons=1e6, gain=1e-4, offset=-200.0, full_scale=255),
+    ],
+)
+def test_a_black_level_that_cuts_the_signal_never_inverts_contrast(
+    cut: dict[str, float],
+) -> None:
+    cam, generator = camera(**cut), np.random.default_rng(10)
+    for _ in range(100):
+        mapping = whole_image_mapping(cam, generator)
+        assert mapping.offset == 0
+        # Of the order of the noise, one count, or else of the signal.
+        signal = cam.gain * cam.photons
+        assert mapping.scale >= 0.69 * max(min(cam.noise_std(1.0), signal), 1.0)
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        ScanNoise(black_level=(-0.3, 0)),
+        CameraNoise(black_level=(-0.3, 0), hot_pixel_fraction=0),
+    ],
+)
+def test_no_pair_is_inverted_nor_larger_than_its_noise_makes_it(
+    ranges: ScanNoise | CameraNoise,
+) -> None:
+    clean = np.random.default_rng(0).random((1, 16, 16)).astype(np.float32)
+    for seed in range(400):
+        pair = ranges.apply(clean, np.random.default_rng(seed))
+        assert pair.clean.min() >= 0
+        assert np.abs(pair.noisy).max() < 60
+
+
+def test_a_range_that_is_wide_enough_is_mapped_as_it_ever_was() -> None:
+    """To the bit, and by as many random numbers: recipes must stay reproducible."""
+    generator, same = (np.random.default_rng(11) for _ in range(2))
+    for _ in range(500):
+        cam = draw_camera(CameraNoise(), generator)
+        draw_camera(CameraNoise(), same)
+        mapping = whole_image_mapping(cam, generator)
+        background = cam.gain * cam.photons * cam.background + cam.offset
+        low = max(background - same.uniform(0.0, 2.5) * cam.noise_std(0.0), 0.0)
+        peak = background + cam.gain * cam.photons
+        high = peak + same.uniform(0.0, 2.5) * cam.noise_std(1.0)
+        factor = float(np.exp(same.uniform(*np.log((0.7, 1.4)))))
+        assert mapping.offset == low
+        if high - low > 1 and high - low > cam.noise_std(1.0):
+            assert mapping.scale == (high - low) * factor
+    assert generator.random() == same.random()
 
 
 def test_a_pair_is_in_the_model_units_of_one_camera() -> None:

@@ -31,6 +31,7 @@ CASES: list[Any] = [
     deg.Chain(steps=(deg.GaussianBlur(), deg.Binning(), deg.CameraNoise())),
 ]
 CAMERA = dict(kind="camera")
+BINNED_CAMERA = dict(kind="chain", steps=[dict(kind="binning"), CAMERA])
 MASKED_CHAIN = dict(kind="chain", steps=[CAMERA, dict(kind="inpainting")])
 NOT_RANDOM = {"measured_psf", "binning", "bicubic"}
 
@@ -118,6 +119,26 @@ def test_a_misspelt_key_is_refused(config: Any) -> None:
             "inpainting adds a mask",
         ),
         (dict(kind="chain", steps=[dict(kind="binning", factor=3)]), "factor"),
+        (
+            dict(kind="one_of", choices=[CAMERA, BINNED_CAMERA], weights=[9, 1]),
+            "shrink images 1 and 2 times",
+        ),
+        (
+            dict(
+                kind="chain",
+                steps=[
+                    dict(
+                        kind="one_of",
+                        choices=[
+                            dict(kind="bicubic", scale=2),
+                            dict(kind="real_esrgan"),
+                        ],
+                        weights=[1, 1],
+                    )
+                ],
+            ),
+            "shrink images 2 and 4 times",
+        ),
     ],
 )
 def test_impossible_values_are_refused(values: dict[str, Any], message: str) -> None:
@@ -144,3 +165,45 @@ def test_the_target_of_a_chain_stays_sharp_and_follows_into_the_units_of_the_cam
     binned = blurred.reshape(3, 32, 2, 32, 2).mean(axis=(2, 4))
     assert np.abs(pair.noisy - slope * binned - offset).max() < 0.01
     assert np.ptp(binned) < 0.9 * np.ptp(clean)
+
+
+def test_choices_may_shrink_alike_in_different_ways() -> None:
+    twice = deg.Chain(steps=(deg.Binning(), deg.BicubicDownscale(scale=2)))
+    choices = (deg.RealEsrgan(scale=4), deg.Binning(factor=4), twice)
+    nested = deg.OneOf(choices=choices, weights=(1, 1, 1))
+    assert deg.Chain(steps=(nested, deg.CameraNoise())).shrinking == 4
+
+
+def test_shrinking_is_what_becomes_of_an_image(
+    config: Any, clean: deg.base.Image
+) -> None:
+    pair = config.apply(clean, np.random.default_rng(0))
+    assert pair.noisy.shape[-1] * config.shrinking == clean.shape[-1]
+
+
+def test_what_a_discriminator_takes_for_real_follows_the_target(
+    config: Any, clean: deg.base.Image
+) -> None:
+    """Into other units, but not out of sight; no random number more is drawn."""
+    sharp, real = clean[:, ::-1].copy(), clean[..., ::-1].copy()
+    pair, swapped, without = (
+        config.degrade(deg.Degraded(clean, *targets), np.random.default_rng(5))
+        for targets in ((sharp, real), (real, sharp), (sharp,))
+    )
+    assert np.array_equal(pair.noisy, without.noisy)
+    assert np.array_equal(pair.clean, without.clean)
+    if config.kind == "real_esrgan":  # It sharpens the target, not what is real.
+        assert np.array_equal(pair.real, real)
+        return
+    assert without.real is None
+    assert pair.real.dtype == np.float32
+    assert np.array_equal(pair.real, swapped.clean)
+
+
+def test_what_is_real_stays_unsharpened_through_a_chain(clean: deg.base.Image) -> None:
+    sharpening = deg.RealEsrgan(scale=1, sharpen_target=True)
+    steps = (sharpening, deg.JpegCompression(), sharpening, deg.RealEsrgan(scale=1))
+    pair = deg.Chain(steps=steps).apply(clean, np.random.default_rng(6))
+    assert pair.real is not None
+    assert np.array_equal(pair.real, clean)
+    assert not np.array_equal(pair.clean, clean)

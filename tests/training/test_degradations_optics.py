@@ -70,10 +70,13 @@ def test_a_measured_psf_is_what_a_point_becomes(tmp_path: Path, suffix: str) -> 
         (np.ones((3, 5, 5)), "one plane"),
         (np.zeros((5, 5)), "sum positive"),
         (np.full((5, 5), np.nan), "finite"),
+        (np.full((5, 5), 1 + 1j), "complex128"),
+        (np.full((3, 3), "a"), "<U1"),
+        (np.ones((3, 3), np.bool_), "bool"),
     ],
 )
 def test_a_psf_that_cannot_be_used_is_refused(
-    tmp_path: Path, psf: NDArray[np.float64], message: str
+    tmp_path: Path, psf: NDArray[np.generic], message: str
 ) -> None:
     np.save(tmp_path / "psf.npy", psf)
     blur = MeasuredPsfBlur(path=tmp_path / "psf.npy")
@@ -87,6 +90,17 @@ def test_a_psf_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> N
         (tmp_path / name).write_text("not an image")
     with pytest.raises(InputError, match=name):
         MeasuredPsfBlur(path=tmp_path / name).apply(point(9), RNG(0))
+
+
+def test_a_psf_may_lie_below_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    np.save(tmp_path / "psf.npy", np.ones((3, 3)))
+    blur = MeasuredPsfBlur.parse(dict(path="~/psf.npy"))
+    assert blur.path == tmp_path / "psf.npy"
+    assert blur.psf == pytest.approx(1 / 9)
 
 
 @pytest.mark.parametrize("factor", [2, 4])

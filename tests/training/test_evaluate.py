@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 import tifffile
 from asking import Command
+from diffir_training.evaluation import _scoring, evaluate_partners
+from diffir_training.images import Partners
 from networks import random_network
 from numpy.typing import NDArray
 from skimage.io import imsave
 
-from diffir_core import metrics, save_model
+from diffir_core import load_model, metrics, save_model
+from diffir_core.errors import InputError
 
 Image = NDArray[np.generic]
 
@@ -168,7 +171,11 @@ def test_what_the_user_can_mend_is_one_line_and_status_two(
         ((), "--table"),
         (("--noisy", noisy), "--clean"),
         ((*pair, "--table", "t.csv"), "not both"),
-        (("--noisy", noisy, "--clean", "absent"), "no folder absent"),
+        (("--noisy", noisy, "--clean", "absent"), "no file or folder absent"),
+        (("--noisy", "absent.tif", "--clean", clean), "no file or folder absent.tif"),
+        (("--noisy", "x.tif", "--clean", "y.tif"), "no file or folder x.tif"),
+        (("--noisy", noisy, "--clean", f"{noisy}/LICENCE.txt"), "is no image"),
+        (("--noisy", noisy, "--clean", f"{clean}/cell_2.png"), "cell_1.png has no"),
         (("--noisy", noisy, "--clean", str(other)), "cell_1.png has no clean image"),
         (("--noisy", noisy, "--clean", str(twice)), "not clear which"),
         (("--noisy", noisy, "--clean", str(small)), "its size"),
@@ -183,3 +190,107 @@ def test_what_the_user_can_mend_is_one_line_and_status_two(
         assert status == 2, (arguments, said)
         assert message in said, (arguments, said)
         assert len(said.strip().splitlines()) == 1, said
+
+
+def test_one_image_finds_its_partner_in_a_folder(
+    identity: str, folders: tuple[Path, Path], diffir_command: Command
+) -> None:
+    noisy, clean = folders
+    scores = Path("scores.json")
+    for one, other in (
+        (noisy / "cell_2_b.tif", clean),
+        (noisy / "cell_2.png", clean / "cell_2.png"),
+    ):
+        status, said = diffir_command(
+            "evaluate", "--model", identity, "--noisy", str(one), "--clean",
+            str(other), "--json", str(scores),
+        )  # fmt: skip
+        assert status == 0, said
+        (image,) = json.loads(scores.read_text())["images"]
+        assert image["noisy"] == str(one)
+        assert image["clean"] == str(clean / "cell_2.png")
+
+
+def test_brackets_in_a_name_are_no_markup(
+    identity: str, tmp_path: Path, diffir_command: Command
+) -> None:
+    for side in ("raw", "gt"):
+        (tmp_path / side).mkdir()
+        imsave(tmp_path / side / "c[gfp].png", clean_image(0), check_contrast=False)
+    status, said = diffir_command(
+        "evaluate", "--model", identity, "--noisy", "raw", "--clean", "gt"
+    )
+    assert status == 0, said
+    assert "c[gfp].png" in said
+
+
+def test_scores_never_replace_what_is_read_nor_what_is_no_file_of_them(
+    folders: tuple[Path, Path], tmp_path: Path, diffir_command: Command
+) -> None:
+    """All before the model is loaded: there is none of that name."""
+    noisy, clean = folders
+    (tmp_path / "taken.json").mkdir()
+    (tmp_path / "link.json").symlink_to(noisy / "cell_1.png")
+    (tmp_path / "pairs.json").write_text("noisy,clean\nraw/cell_1.png,gt/cell.png\n")
+    before = (noisy / "cell_1.png").read_bytes()
+    pair = ("--noisy", str(noisy), "--clean", str(clean))
+    for arguments, name, message in (
+        (pair, str(noisy / "cell_1.png"), "name it .json"),
+        (pair, ".", "name it .json"),
+        (pair, "taken.json", "is a folder"),
+        (pair, "link.json", "is the input"),
+        (("--table", "pairs.json"), "pairs.json", "is the input"),
+    ):
+        status, said = diffir_command(
+            "evaluate", "--model", "absent", *arguments, "--json", name
+        )
+        assert status == 2, (name, said)
+        assert message in said, (name, said)
+        assert len(said.strip().splitlines()) == 1, said
+    assert (noisy / "cell_1.png").read_bytes() == before
+    assert (tmp_path / "pairs.json").read_text().startswith("noisy")
+
+
+@pytest.mark.parametrize(
+    ("noisy", "clean", "message"),
+    [
+        (np.ones((20, 30), np.uint8), np.ones((20, 31), np.uint8), "its size"),
+        (
+            np.full((20, 30), np.nan, np.float32),
+            np.ones((20, 30), np.uint8),
+            "b.tif has NaN",
+        ),
+        (np.ones((20, 30)), np.full((20, 30), np.inf), "gt.tif has NaN or infinite"),
+        (np.ones((10, 30), np.uint8), np.ones((10, 30), np.uint8), "10 x 30"),
+    ],
+)
+def test_a_pair_that_cannot_be_compared_is_found_before_one_is_restored(
+    identity: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    noisy: Image,
+    clean: Image,
+    message: str,
+) -> None:
+    for name, image in (("a", clean_image(0)), ("b", noisy), ("gt", clean)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", image)
+    good, noisy_file, clean_file = (tmp_path / f"{n}.tif" for n in ("a", "b", "gt"))
+    monkeypatch.setattr(_scoring, "restore", lambda *_, **__: pytest.fail("Restored."))
+    partners = [Partners(good, good), Partners(noisy_file, clean_file)]
+    with pytest.raises(InputError, match=message):
+        next(evaluate_partners(partners, load_model(identity)))
+
+
+def test_a_stack_of_too_few_channels_is_found_before_one_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_model(
+        tmp_path / "rgb.safetensors", random_network(in_channels=3, out_channels=3)
+    )
+    colours = np.stack([clean_image(seed) for seed in range(3)], axis=-1)
+    tifffile.imwrite(tmp_path / "a.tif", colours, photometric="rgb")
+    tifffile.imwrite(tmp_path / "b.tif", clean_image(0))
+    monkeypatch.setattr(_scoring, "restore", lambda *_, **__: pytest.fail("Restored."))
+    partners = [Partners(tmp_path / f"{n}.tif", tmp_path / f"{n}.tif") for n in "ab"]
+    with pytest.raises(InputError, match="3 channels together"):
+        next(evaluate_partners(partners, load_model(tmp_path / "rgb.safetensors")))

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 import zarr
 from diffir_training.data import open_data
-from diffir_training.degradations import CameraNoise
+from diffir_training.degradations import CameraNoise, OneOf, RealEsrgan
 from diffir_training.images import (
     CleanImages,
     FileCache,
@@ -512,6 +512,37 @@ def test_a_held_back_image_need_not_have_32_pixels(tmp_path: Path) -> None:
     assert data.held_back is not None
     assert data.largest_held_back == 24
     assert data.held_back.batch(0, 24, [0]).clean.shape == (1, 1, 24, 24)
+
+
+@pytest.mark.parametrize("side", [15, 10, 5])
+def test_a_held_back_image_too_small_to_be_measured_is_refused(
+    side: int, tmp_path: Path
+) -> None:
+    """A patch of it would have 8 pixels, and SSIM takes 11."""
+    _write(tmp_path / "a.tif", STACK[0])
+    _write(tmp_path / "b.tif", STACK[1, :side])
+    images = CleanImages.parse(dict(sources=[dict(pattern="*.tif")]))
+    with pytest.raises(InputError, match=rf"b\.tif has {side} x 52 pixels.*held back"):
+        open_data(images, tmp_path, CameraNoise(), channels=1, largest_patch=16,
+                  held_back=HeldBack(0.5, "b.tif"), seed=0)  # fmt: skip
+
+
+def test_every_patch_has_something_real_if_one_was_sharpened(tmp_path: Path) -> None:
+    _write(tmp_path / "a.tif", STACK[0])
+    noise = OneOf(
+        choices=(RealEsrgan(scale=1, sharpen_target=True), RealEsrgan(scale=1)),
+        weights=(1, 1),
+    )
+    images = CleanImages.parse(dict(sources=[dict(pattern="a.tif")], variety=PLAIN))
+    data = open_data(images, tmp_path, noise, channels=1, largest_patch=32,
+                     held_back=None, seed=0)  # fmt: skip
+    batch = data.training.batch(0, 32, range(8))
+    assert batch.real is not None
+    assert batch.real.shape == batch.clean.shape
+    differ = (batch.real != batch.clean).flatten(1).any(dim=1)
+    assert 0 < differ.sum() < 8
+    last = data.training.batch(0, 32, [7]).real
+    assert batch.real[7:].equal(batch.clean[7:] if last is None else last)
 
 
 def test_a_name_may_be_written_in_two_ways(tmp_path: Path) -> None:

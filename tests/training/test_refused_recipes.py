@@ -109,6 +109,18 @@ def test_what_a_later_stage_reads_must_be_there_at_the_start(
     assert not (tmp_path / "a").exists()
 
 
+def test_a_psf_that_is_seldom_drawn_must_be_there_at_the_start(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    seldom = dict(kind="measured_psf", path=tmp_path / "gone.tif")
+    camera = dict(kind="camera")
+    either = dict(kind="one_of", choices=[camera, seldom], weights=[1e6, 1])
+    noise = dict(kind="chain", steps=[either, camera])
+    with pytest.raises(InputError, match=r"PSF .*gone\.tif"):
+        Trainer(recipe.replace(noise=noise), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("model", "noise", "message"),
     [

@@ -26,6 +26,12 @@ def check_files(recipe: Recipe) -> None:
             perceptual_of(schedule.adversary)
 
 
+def check_noise(recipe: Recipe) -> None:
+    """Read what any kind of the noise needs, such as a PSF that is seldom drawn."""
+    if recipe.noise is not None:
+        recipe.noise.check_files()
+
+
 def check_shares(recipe: Recipe, processes: int) -> None:
     """Refuse batches of which some process would receive no patch."""
     for i, stage in enumerate(recipe.stages):

@@ -29,6 +29,7 @@ from diffir_training.images import (
     Variety,
     check_channels,
     check_fits,
+    check_measured,
     check_some_fit,
     flipped,
     inventory_of,
@@ -184,21 +185,30 @@ def _patches(
 
 def _smallest_side(groups: Groups[Any], multiple: int) -> int:
     """Give the largest patch size that every image has room for, in whole steps."""
-    smallest: int = min(
-        getattr(image, "scale", 1) * min(image.shape[1:])
-        for _, images in groups
-        for image in images
-    )
-    step = multiple if smallest < _PATCH_STEP else _PATCH_STEP
-    return max(smallest // step, 1) * step
+    smallest = min(_all(groups), key=_side)
+    step = multiple if _side(smallest) < _PATCH_STEP else _PATCH_STEP
+    side = max(_side(smallest) // step, 1) * step
+    check_measured(smallest, side)
+    return side
+
+
+def _side(image: Any) -> int:
+    """Give the shorter side of the clean image, in pixels."""
+    return int(getattr(image, "scale", 1) * min(image.shape[1:]))
 
 
 def _stacked(pairs: Sequence[Degraded]) -> Batch:
     noisy = np.stack([pair.noisy for pair in pairs])
     clean = np.stack([pair.clean for pair in pairs])
-    reals = [pair.real for pair in pairs if pair.real is not None]
-    real = torch.from_numpy(np.stack(reals)) if reals else None
-    return Batch(torch.from_numpy(noisy), torch.from_numpy(clean), real)
+    return Batch(torch.from_numpy(noisy), torch.from_numpy(clean), _real(pairs))
+
+
+def _real(pairs: Sequence[Degraded]) -> torch.Tensor | None:
+    """Give what is real of every pair, unless it is the target of all of them."""
+    if all(pair.real is None for pair in pairs):
+        return None
+    reals = [pair.clean if pair.real is None else pair.real for pair in pairs]
+    return torch.from_numpy(np.stack(reals))
 
 
 def _shrunk_from(

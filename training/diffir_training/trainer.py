@@ -24,7 +24,12 @@ from diffir_training.building import (
     first_network,
     second_network,
 )
-from diffir_training.checking import check_files, check_patch, check_shares
+from diffir_training.checking import (
+    check_files,
+    check_noise,
+    check_patch,
+    check_shares,
+)
 from diffir_training.devices import Devices, find_devices
 from diffir_training.fused import Network, fuse
 from diffir_training.ipr_statistics import STATISTICS_STEP, measure_iprs
@@ -65,6 +70,7 @@ class Trainer:
             )
         self.devices = devices or find_devices(recipe.loop.device)
         check_shares(recipe, self.devices.processes)
+        check_noise(recipe)
         if not (folder / NAME).exists():
             check_files(recipe)
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ the camera, whose pair is in model units, then masks.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Annotated, Literal, Self, TypeAlias
 
 import numpy as np
@@ -15,14 +16,9 @@ from pydantic import Field, model_validator
 
 from diffir_training.degradations.base import DegradationBase, Degraded, pick
 from diffir_training.degradations.bleaching import Bleaching, bleaching_factors
-from diffir_training.degradations.camera import (
-    Camera,
-    CameraNoise,
-    ReadLimited,
-    draw_camera,
-    whole_image_mapping,
-)
+from diffir_training.degradations.camera import CameraNoise, ReadLimited, draw_camera
 from diffir_training.degradations.compression import JpegCompression
+from diffir_training.degradations.exposure import Camera, whole_image_mapping
 from diffir_training.degradations.masking import Inpainting, SensorDefects
 from diffir_training.degradations.optics import Binning, GaussianBlur, MeasuredPsfBlur
 from diffir_training.degradations.real_esrgan import RealEsrgan
@@ -49,6 +45,16 @@ class Chain(DegradationBase):
                 raise ValueError(f"{kind} adds a mask; let it be the last of the steps")
         return self
 
+    @property
+    def shrinking(self) -> int:
+        """How many times lower and narrower `noisy` becomes, by all steps together."""
+        return prod(step.shrinking for step in self.steps)
+
+    def check_files(self) -> None:
+        """Read the files that any step needs."""
+        for step in self.steps:
+            step.check_files()
+
     def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
         """Apply every step to the pair that the one before gave."""
         for step in self.steps:
@@ -74,6 +80,27 @@ class OneOf(DegradationBase):
         if len({_mask_of(choice) for choice in self.choices}) > 1:
             raise ValueError("either all choices add the same mask, or none does")
         return self
+
+    @model_validator(mode="after")
+    def _all_give_the_same_size(self) -> Self:
+        # Patches of a batch are stacked, and the network has one scale.
+        if len(factors := sorted({choice.shrinking for choice in self.choices})) > 1:
+            listed = " and ".join(map(str, factors))
+            raise ValueError(
+                f"the choices shrink images {listed} times, and a network has one "
+                "scale; let all shrink them alike"
+            )
+        return self
+
+    @property
+    def shrinking(self) -> int:
+        """How many times lower and narrower `noisy` becomes, whatever is drawn."""
+        return self.choices[0].shrinking
+
+    def check_files(self) -> None:
+        """Read the files that any choice needs, be it drawn ever so seldom."""
+        for choice in self.choices:
+            choice.check_files()
 
     def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
         """Apply the one that is drawn."""

@@ -88,9 +88,20 @@ class DegradationBase(FrozenConfig):
         clean = np.asarray(clean, dtype=np.float32)
         return self.degrade(Degraded(clean, clean), generator)
 
+    @property
+    def shrinking(self) -> int:
+        """How many times lower and narrower `noisy` becomes."""
+        return 1
+
+    def check_files(self) -> None:
+        """Read the files that it needs, or say which cannot be read."""
+
     @abstractmethod
     def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
-        """Worsen `noisy`, and bring `clean` to the same units: a step of a chain."""
+        """Worsen `noisy`, and bring the targets to its units: a step of a chain.
+
+        What is `real` is kept, whatever becomes of `clean`.
+        """
 
 
 def pick(weights: Sequence[float], generator: np.random.Generator) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -33,7 +34,7 @@ class Bleaching(DegradationBase):
         """Dim the planes of `noisy`; a single plane stays as it is."""
         remaining = generator.uniform(*self.remaining)
         factors = bleaching_factors(len(pair.noisy), remaining).astype(np.float32)
-        return Degraded(pair.noisy * factors[:, None, None], pair.clean)
+        return replace(pair, noisy=pair.noisy * factors[:, None, None])
 
 
 def bleaching_factors(count: int, remaining: float) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from typing import Annotated, Literal
 
@@ -40,7 +41,7 @@ class JpegCompression(DegradationBase):
     def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
         """Compress `noisy` and decompress it."""
         quality = draw_count(self.quality, generator)
-        return Degraded(jpeg(pair.noisy, quality), pair.clean)
+        return replace(pair, noisy=jpeg(pair.noisy, quality))
 
 
 def jpeg(image: Image, quality: int) -> Image:

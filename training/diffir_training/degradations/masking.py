@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -41,7 +42,7 @@ class Inpainting(DegradationBase):
             mask = stroke_mask(height, width, generator, self.strokes)
         else:
             mask = box_mask(height, width, generator, self.boxes)
-        return Degraded(masked(pair.noisy, mask), pair.clean)
+        return replace(pair, noisy=masked(pair.noisy, mask))
 
 
 class SensorDefects(DegradationBase):
@@ -60,7 +61,7 @@ class SensorDefects(DegradationBase):
         height, width = pair.noisy.shape[1:]
         mask = dead_line_mask(height, width, generator, self.lines)
         mask |= spot_mask(height, width, generator, self.spots)
-        return Degraded(masked(pair.noisy, mask), pair.clean)
+        return replace(pair, noisy=masked(pair.noisy, mask))
 
 
 def masked(image: Image, mask: Mask) -> Image:

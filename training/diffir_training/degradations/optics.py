@@ -6,12 +6,15 @@ of the pixels which saw the light. The target stays sharp and large throughout.
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import field_validator
 from scipy import ndimage, signal
 
 from diffir_core.errors import InputError
@@ -34,7 +37,7 @@ class GaussianBlur(DegradationBase):
         """Blur `noisy`; mirrored borders keep its sum."""
         sigma = generator.uniform(*self.sigma)
         blurred = ndimage.gaussian_filter(pair.noisy, (0, sigma, sigma), mode="reflect")
-        return Degraded(np.asarray(blurred, np.float32), pair.clean)
+        return replace(pair, noisy=np.asarray(blurred, np.float32))
 
 
 class MeasuredPsfBlur(DegradationBase):
@@ -46,14 +49,23 @@ class MeasuredPsfBlur(DegradationBase):
     PSF at the middle pixel, its background subtracted. Any real dtype; the pixel size
     must be that of the images."""
 
+    @field_validator("path")
+    @classmethod
+    def _home(cls, path: Path) -> Path:
+        return Path(os.path.expanduser(path))
+
     @cached_property
     def psf(self) -> Image:
         """The PSF, float32 (y, x), sum 1; the file is read once."""
         return read_psf(self.path)
 
+    def check_files(self) -> None:
+        """Read the PSF, or say why it cannot be used."""
+        read_psf(self.path)
+
     def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
         """Blur `noisy`, whose borders are mirrored; nothing is random."""
-        return Degraded(convolve_mirrored(pair.noisy, self.psf), pair.clean)
+        return replace(pair, noisy=convolve_mirrored(pair.noisy, self.psf))
 
 
 class Binning(DegradationBase):
@@ -63,9 +75,14 @@ class Binning(DegradationBase):
     factor: Literal[2, 4] = 2
     """Small pixels along each side of a large one."""
 
+    @property
+    def shrinking(self) -> int:
+        """How many times lower and narrower `noisy` becomes."""
+        return self.factor
+
     def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
         """Replace blocks of `noisy` by their mean; nothing is random."""
-        return Degraded(bin_pixels(pair.noisy, self.factor), pair.clean)
+        return replace(pair, noisy=bin_pixels(pair.noisy, self.factor))
 
 
 def bin_pixels(image: Image, factor: int) -> Image:
@@ -98,7 +115,16 @@ def convolve_mirrored(
 
 def read_psf(path: Path) -> Image:
     """Read a PSF of one plane from TIFF or NPY and normalise its sum to 1."""
-    psf = np.squeeze(_read_array(path)).astype(np.float64)
+    stored = np.squeeze(_read_array(path))
+    if stored.dtype.kind not in "uif":
+        raise InputError(
+            f"The PSF in {path} has values of type {stored.dtype}; store it as "
+            "integers or floats, such as float32."
+        )
+    return _normalised(stored.astype(np.float64), path)
+
+
+def _normalised(psf: NDArray[np.float64], path: Path) -> Image:
     if psf.ndim != 2 or any(size % 2 == 0 for size in psf.shape):
         raise InputError(
             f"The PSF in {path} has the shape {psf.shape}; it must be one plane, odd "

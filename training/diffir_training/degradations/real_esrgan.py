@@ -98,6 +98,11 @@ class RealEsrgan(DegradationBase):
     sharpen_target: bool = False
     """Whether both images start from the sharpened target, as in V2 of RealSR."""
 
+    @property
+    def shrinking(self) -> int:
+        """How many times lower and narrower `noisy` becomes."""
+        return self.scale
+
     def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
         """Spoil `noisy`; the target changes only if it is to be sharpened."""
         image, clean = pair.noisy, pair.clean
@@ -108,8 +113,13 @@ class RealEsrgan(DegradationBase):
         image = self.first.compress(image, generator)
         image = self.second.spoil(image, size, generator)
         image = self._finish(image, size, generator)
-        real = pair.clean if self.sharpen_target else None
-        return Degraded(from_8_bit(to_8_bit(image)), clean, real)
+        return Degraded(from_8_bit(to_8_bit(image)), clean, self._real(pair))
+
+    def _real(self, pair: Degraded) -> Image | None:
+        """Give what no step has sharpened, if it is not the target."""
+        if pair.real is None and self.sharpen_target:
+            return pair.clean
+        return pair.real
 
     def _finish(
         self, image: Image, size: tuple[int, int], generator: np.random.Generator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -40,10 +41,16 @@ class BicubicDownscale(DegradationBase):
     scale: Literal[2, 4] = 4
     """Pixels of the target along each side of a pixel of `noisy`."""
 
+    @property
+    def shrinking(self) -> int:
+        """How many times lower and narrower `noisy` becomes."""
+        return self.scale
+
     def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
         """Shrink `noisy`; the target stays large."""
         size = smaller_size(pair.noisy, self.scale)
-        return Degraded(resize(pair.noisy, size, "bicubic", antialias=True), pair.clean)
+        small = resize(pair.noisy, size, "bicubic", antialias=True)
+        return replace(pair, noisy=small)
 
 
 def resize(

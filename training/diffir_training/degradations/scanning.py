@@ -23,12 +23,13 @@ from diffir_training.degradations.base import (
     Range,
     log_uniform,
 )
-from diffir_training.degradations.camera import (
+from diffir_training.degradations.correlated_noise import blurred_noise
+from diffir_training.degradations.exposure import (
     Camera,
     draw_gain,
+    seen_pair,
     whole_image_mapping,
 )
-from diffir_training.degradations.correlated_noise import blurred_noise
 
 
 class ScanNoise(DegradationBase):
@@ -70,8 +71,7 @@ class ScanNoise(DegradationBase):
         scanner = draw_scanner(self, generator)
         mapping = whole_image_mapping(scanner.detector, generator)
         counts = np.stack([scanner.scan(plane, generator) for plane in pair.noisy])
-        expected = scanner.detector.expected(pair.clean)
-        return Degraded(mapping.to_model(counts), mapping.to_model(expected))
+        return seen_pair(pair, counts, scanner.detector, mapping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,13 @@ from diffir_training.degradations.base import (
     Range,
     log_uniform,
 )
-from diffir_training.degradations.camera import (
+from diffir_training.degradations.correlated_noise import unit_noise
+from diffir_training.degradations.exposure import (
     Camera,
     draw_gain,
+    seen_pair,
     whole_image_mapping,
 )
-from diffir_training.degradations.correlated_noise import unit_noise
 
 
 class ScmosNoise(DegradationBase):
@@ -77,8 +78,7 @@ class ScmosNoise(DegradationBase):
         sensor = draw_sensor(self, pair.noisy.shape[-2:], generator)
         mapping = whole_image_mapping(sensor.camera, generator)
         counts = np.stack([sensor.expose(plane, generator) for plane in pair.noisy])
-        expected = sensor.camera.expected(pair.clean)
-        return Degraded(mapping.to_model(counts), mapping.to_model(expected))
+        return seen_pair(pair, counts, sensor.camera, mapping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from diffir_core import metrics
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.restoring import restore
-from diffir_training.evaluation._stacks import StackPair, read_pair
+from diffir_training.evaluation._stacks import StackPair, check_pair, read_pair
 from diffir_training.images._partners import Partners
 
 Float64 = NDArray[np.float64]
@@ -57,10 +57,13 @@ def evaluate_partners(
 ) -> Iterator[Evaluated]:
     """Restore noisy images and compare, one after the other.
 
-    Each file is held in memory whole. The peak of PSNR and SSIM is 255 for 8 bits, and
-    else the range of the reference. A noisy image that is smaller than its reference,
-    for a model with a scale, is compared after cubic interpolation.
+    Sizes and values of all files are checked before the first is restored, so that no
+    work is lost. Each file is held in memory whole. The peak of PSNR and SSIM is 255
+    for 8 bits, and else the range of the reference. A noisy image that is smaller than
+    its reference, for a model with a scale, is compared after cubic interpolation.
     """
+    for one in partners:
+        check_pair(one, axes, model.config)
     for one in partners:
         pair = read_pair(one, axes, model.config.scale)
         given = _enlarged(pair.noisy, model.config.scale)

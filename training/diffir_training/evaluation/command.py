@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from diffir_core.errors import InputError
 from diffir_core.models import DEFAULT_MODEL
@@ -19,6 +20,7 @@ from diffir_core.models import DEFAULT_MODEL
 if TYPE_CHECKING:
     from diffir_core.model import Model
     from diffir_training.evaluation import Evaluated, Quality
+    from diffir_training.images import Partners
 
 _COLUMNS = (
     ("PSNR", "psnr", "{:.2f}"),
@@ -43,7 +45,8 @@ def evaluate(
         Path | None, typer.Option(help="Folder of noisy images, or one image.")
     ] = None,
     clean: Annotated[
-        Path | None, typer.Option(help="Folder of references of the same names.")
+        Path | None,
+        typer.Option(help="Folder of references of the same names, or one image."),
     ] = None,
     table: Annotated[
         Path | None,
@@ -54,16 +57,20 @@ def evaluate(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps")] = "auto",
     json_: Annotated[
-        Path | None, typer.Option("--json", help="Write all numbers here.")
+        Path | None, typer.Option("--json", help="Write all numbers here, a .json.")
     ] = None,
 ) -> None:
     """Restore noisy images that have references, and say how near they come."""
+    from diffir_core._whole_files import write_whole
     from diffir_core.checkpoint import load_model
     from diffir_core.options import RestoreOptions
+    from diffir_core.stacks.destination import check_apart
     from diffir_training.evaluation import evaluate_partners, find_partners
 
     _check_destination(json_)
     partners = find_partners(noisy, clean, table)
+    if json_ is not None:
+        check_apart(_inputs(partners, table), json_)
     loaded = load_model(model)
     options = RestoreOptions.parse(dict(device=device))
     one_by_one = evaluate_partners(partners, loaded, axes=axes, options=options)
@@ -71,13 +78,26 @@ def evaluate(
     _print_table(found)
     if json_ is not None:
         values = json.dumps(_as_json(loaded, found), indent=1)
-        json_.write_text(values + "\n", encoding="utf-8")
+        write_whole(json_, f"{values}\n".encode())
 
 
 def _check_destination(path: Path | None) -> None:
     """Say before minutes of work that its result could not be written."""
-    if path is not None and not path.absolute().parent.is_dir():
+    if path is None:
+        return
+    if path.suffix.lower() != ".json":
+        raise InputError(f"The numbers cannot go to '{path}'; name it .json.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file.")
+    if not path.absolute().parent.is_dir():
         raise InputError(f"There is no folder {path.parent}; create it first.")
+
+
+def _inputs(partners: list[Partners], table: Path | None) -> Iterator[Path]:
+    for one in partners:
+        yield from (one.noisy, one.clean)
+    if table is not None:
+        yield table
 
 
 def _with_progress(found: Iterable[Evaluated], count: int) -> Iterable[Evaluated]:
@@ -105,7 +125,7 @@ def _print_table(found: list[Evaluated]) -> None:
 def _add_rows(table: Table, name: str, given: Quality, restored: Quality) -> None:
     for title, which, quality in ((name, "input", given), ("", "restored", restored)):
         cells = [style.format(getattr(quality, key)) for _, key, style in _COLUMNS]
-        table.add_row(title, which, *cells)
+        table.add_row(Text(title), which, *cells)  # Names have brackets at times.
 
 
 def _as_json(model: Model, found: list[Evaluated]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from diffir_training.images._partners import Partners, partners_by_name
 from diffir_training.images.checks import (
     check_channels,
     check_fits,
+    check_measured,
     check_some_fit,
 )
 from diffir_training.images.clean_planes import CleanPlane, open_clean
@@ -69,6 +70,7 @@ __all__ = [
     "array_planes",
     "check_channels",
     "check_fits",
+    "check_measured",
     "check_some_fit",
     "difference",
     "fields_of",

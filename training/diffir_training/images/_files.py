@@ -75,7 +75,7 @@ def matching(folder: Path, pattern: str) -> list[Found]:
     for name in names:
         match = expression.fullmatch(name.replace(os.sep, "/"))
         stars = match.groups(default="") if match else (name,)
-        found.append(Found(folder / name, tuple(map(_without_suffix, stars))))
+        found.append(Found(folder / name, tuple(map(without_suffix, stars))))
     return found
 
 
@@ -99,7 +99,7 @@ def _translated(wild: str) -> str:
     return f"[^{inside[1:]}]" if inside[0] == "!" else f"[{inside}]"
 
 
-def _without_suffix(name: str) -> str:
+def without_suffix(name: str) -> str:
     """Strip '.tif', '.ome.tif' and the like: 'a.png' may be the partner of 'a.tif'.
 
     An umlaut may be one letter, or a letter and its dots, as macOS writes it.

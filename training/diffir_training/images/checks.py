@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
+from diffir_core.metrics import SSIM_SIDE
 
 if TYPE_CHECKING:
     from diffir_training.images.planes import Position
@@ -105,6 +106,28 @@ def check_some_fit(images: Sequence[Shrunk], patch_size: int) -> None:
             "%d of %d images are smaller than %s and are enlarged, such as %s.",
             *(len(too_small), len(images), patch, too_small[0].name),
         )
+
+
+def check_measured(image: Sized, side: int) -> None:
+    """Refuse an image to validate on whose patches are too small to be measured."""
+    if side < SSIM_SIDE:
+        _, height, width = image.shape
+        raise InputError(
+            f"{image.name} has {height} x {width} pixels and is held back, but its "
+            f"patches of {side} are too small for SSIM, which takes {SSIM_SIDE}; leave "
+            "it out, or hold others back (validation.held_back_files)."
+        )
+
+
+def check_comparable(images: Iterable[Sized]) -> None:
+    """Refuse references that are too small to be measured."""
+    for image in images:
+        _, height, width = image.shape
+        if min(height, width) < SSIM_SIDE:
+            raise InputError(
+                f"{image.name} has {height} x {width} pixels, too few to compare; "
+                f"SSIM takes {SSIM_SIDE} along each side: leave the image out."
+            )
 
 
 def _room(image: Shrunk) -> float:
