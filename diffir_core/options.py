@@ -85,7 +85,7 @@ class RestoreOptions(FrozenConfig):
     results of the input's size. None does what the model's card says."""
     average_symmetries: bool | None = None
     """Restore each plane in all eight flips and turns and give the mean: a little
-    nearer to the truth, in eight times the time. None does what the card says."""
+    nearer to the truth, in about six times the time. None does what the card says."""
     output_dtype: str | None = None
     """None keeps the input's."""
     channels: tuple[int, ...] | None = Field(None, min_length=1)

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import ndimage
 
 LOGS = Path(__file__).parents[1] / "training" / "recipes" / "shipped" / "logs"
 _COLUMNS = 4
@@ -33,7 +32,7 @@ Curve = tuple[list[int], list[float]]
 
 def main(path: str) -> None:
     """Draw a panel for each log."""
-    logs = sorted(LOGS.glob("*.csv"))
+    logs = sorted(LOGS.glob("*.csv"), key=_number)
     rows = -(-len(logs) // _COLUMNS)
     figure = Figure(figsize=(3.2 * _COLUMNS, 2.2 * rows), layout="constrained")
     panels = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
@@ -58,14 +57,25 @@ def read(log: Path) -> dict[str, Curve]:
 def _draw(axes: Axes, title: str, curves: dict[str, Curve]) -> None:
     for stage, (steps, losses) in curves.items():
         colour = _COLOURS[stage]
-        median = ndimage.median_filter(
-            np.array(losses), _ROWS_OF_MEDIAN, mode="nearest"
-        )
+        median = [np.median(part) for part in _around(losses)]
         axes.plot(steps, losses, ".", color=colour, alpha=0.3, markersize=3)
         axes.plot(steps, median, color=colour, label=stage.replace("_", " "))
     axes.set_title(title, fontsize="medium")
     axes.legend(fontsize="x-small", frameon=False)
     axes.tick_params(labelsize="x-small")
+
+
+def _around(losses: list[float]) -> list[list[float]]:
+    """Give the rows around each one, as many before as after, fewer at the ends."""
+    reach = _ROWS_OF_MEDIAN // 2
+    near = [min(reach, i, len(losses) - 1 - i) for i in range(len(losses))]
+    return [losses[i - n : i + n + 1] for i, n in enumerate(near)]
+
+
+def _number(log: Path) -> tuple[str, int]:
+    """Let a tenth sitting follow the ninth."""
+    name, _, number = log.stem.rpartition("-")
+    return (name, int(number)) if number.isdigit() else (log.stem, sys.maxsize)
 
 
 if __name__ == "__main__":

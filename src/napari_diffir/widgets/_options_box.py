@@ -62,7 +62,7 @@ class OptionsBox(QGroupBox):
         )
         self.turns_box.setToolTip(
             "The mean of all flips and turns of a plane is a little nearer to the "
-            "truth, and takes eight times as long."
+            "truth, and takes about six times as long."
         )
         self.seed_box.setToolTip("Of the random start; the same seed, the same result.")
         for box, end in ((self.low_box, "dark"), (self.high_box, "bright")):
