@@ -27,9 +27,9 @@ class ModelCard(FrozenConfig):
     keeps_fine_structure: bool = False
     """Whether results are given back fine structure of the raw image, unless asked not
     to; see `diffir_core.engine.fine_structure`."""
-    averages_symmetries: bool = False
-    """Whether planes are restored in all eight flips and turns and the mean is taken,
-    unless asked not to; see `diffir_core.engine.symmetries`."""
+    averages_flips: bool = False
+    """Whether planes are restored in all four flips and the mean is taken,
+    unless asked not to; see `diffir_core.engine.flips`."""
     frozen_halo_px: int | None = None
     """Halo with which crops under a frozen state equal the whole; None: unknown."""
     figures: dict[str, float | str] = Field(default_factory=dict)

@@ -83,9 +83,9 @@ class RestoreOptions(FrozenConfig):
     """Give the result back what was taken of structure as fine as the pixels, where the
     image has much of it and little noise; noisy or smooth images hardly change. For
     results of the input's size. None does what the model's card says."""
-    average_symmetries: bool | None = None
-    """Restore each plane in all eight flips and turns and give the mean: a little
-    nearer to the truth, in about six times the time. None does what the card says."""
+    average_flips: bool | None = None
+    """Restore each plane in its four flips and give the mean: a little nearer to the
+    truth, in about three times the time. None does what the card says."""
     output_dtype: str | None = None
     """None keeps the input's."""
     channels: tuple[int, ...] | None = Field(None, min_length=1)

@@ -56,7 +56,7 @@ class RestoreReport(FrozenConfig):
     or, where they leave it open, by the model's card."""
     keeps_fine_structure: bool = False
     """Whether planes were given back fine structure of the raw ones, likewise."""
-    averages_symmetries: bool = False
-    """Whether planes are the mean of all their flips and turns, likewise."""
+    averages_flips: bool = False
+    """Whether planes are the mean of their four flips, likewise."""
     versions: dict[str, str]
     options: dict[str, object]

@@ -14,8 +14,8 @@ class Settled(FrozenConfig):
     """Planes are given the local mean that was measured."""
     keeps_fine_structure: bool
     """Planes are given back fine structure that was taken from them."""
-    averages_symmetries: bool
-    """Planes are restored in all eight flips and turns, and the mean is taken."""
+    averages_flips: bool
+    """Planes are restored in all four flips, and the mean is taken."""
 
 
 def settle(card: ModelCard | None, options: RestoreOptions) -> Settled:
@@ -26,9 +26,7 @@ def settle(card: ModelCard | None, options: RestoreOptions) -> Settled:
         keeps_fine_structure=_first(
             options.keep_fine_structure, card.keeps_fine_structure
         ),
-        averages_symmetries=_first(
-            options.average_symmetries, card.averages_symmetries
-        ),
+        averages_flips=_first(options.average_flips, card.averages_flips),
     )
 
 

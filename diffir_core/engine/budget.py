@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from diffir_core.engine.flips import mean_bytes
 from diffir_core.engine.memory import MemoryModel, MemoryPlan
 from diffir_core.engine.planes import Job
-from diffir_core.engine.symmetries import mean_bytes
 from diffir_core.engine.tiling import Tiling
 from diffir_core.errors import InputError
 from diffir_core.nn.padding import padded_size
@@ -19,7 +19,7 @@ class MemoryBudget:
 
     model: MemoryModel
     tiling: Tiling
-    averages_symmetries: bool
+    averages_flips: bool
     is_main_memory: bool
     """Not that of a GPU, which planes that wait do not take."""
     limit_bytes: int | None
@@ -38,11 +38,7 @@ class MemoryBudget:
         """Plan for `count` planes of this size, before any is there."""
         config = self.model.config
         rows, columns = (padded_size(size, config) for size in (height, width))
-        plan = self._plan(count * rows, columns, count)
-        if not self.averages_symmetries:
-            return plan
-        turned = self._plan(count * columns, rows, count)
-        return max(plan, turned, key=lambda one: one.peak_bytes)
+        return self._plan(count * rows, columns, count)
 
     def fitting_batch(
         self,
@@ -74,8 +70,8 @@ class MemoryBudget:
             return False
 
     def mean_bytes(self, pixels: int) -> int:
-        """Give the main memory that the mean of symmetries of so many pixels takes."""
-        if not self.averages_symmetries:
+        """Give the main memory that the mean of flips of so many pixels takes."""
+        if not self.averages_flips:
             return 0
         config = self.model.config
         return mean_bytes(pixels * config.scale**2, config.out_channels)

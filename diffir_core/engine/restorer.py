@@ -19,13 +19,13 @@ from diffir_core.engine.device import (
     choose_device,
     full_float32,
 )
+from diffir_core.engine.flips import FLIPS, FlipMean
 from diffir_core.engine.folds import Folds
 from diffir_core.engine.memory import MemoryModel, MemoryPlan, free_memory_bytes
 from diffir_core.engine.planes import Job, Plane, array_plane
 from diffir_core.engine.pooling import pooled_features
 from diffir_core.engine.runner import Runner
 from diffir_core.engine.storage import FileStore, MemoryStore, Store
-from diffir_core.engine.symmetries import SYMMETRIES, SymmetryMean
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.workers import Workers, exhaust
 from diffir_core.errors import InputError
@@ -70,7 +70,7 @@ class Restorer:
         self.memory = MemoryBudget(
             MemoryModel(self.config, self.streams, self.workers.count),
             self.tiling,
-            self.settled.averages_symmetries,
+            self.settled.averages_flips,
             on_cpu,
             options.memory_bytes() or free_memory_bytes(self.device),
         )
@@ -120,16 +120,16 @@ class Restorer:
 
         The attention matrices that were computed are left in the jobs.
         """
-        if not self.settled.averages_symmetries:
+        if not self.settled.averages_flips:
             yield from self._restore(jobs, joint)
             return
-        means = [SymmetryMean(job) for job in jobs]
-        for symmetry in SYMMETRIES:
-            turned = [mean.turned(symmetry) for mean in means]
-            for fraction in self._restore(turned, joint):
-                yield (symmetry.number + fraction) / len(SYMMETRIES)
+        means = [FlipMean(job) for job in jobs]
+        for flip in FLIPS:
+            flipped = [mean.flipped(flip) for mean in means]
+            for fraction in self._restore(flipped, joint):
+                yield (flip.number + fraction) / len(FLIPS)
             for mean in means:
-                mean.add(symmetry)
+                mean.add(flip)
         for mean in means:
             mean.write()
 

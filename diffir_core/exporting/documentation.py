@@ -74,8 +74,8 @@ _FINE_STRUCTURE = """\
 - **Fine structure** of sharp images with little noise is given back by napari-diffir
   with this model, but not by the package: it may come out smoother than it was.
 """
-_SYMMETRIES = """\
-- **All flips and turns** are averaged by napari-diffir with this model, but not by the
+_FLIPS = """\
+- **All four flips** are averaged by napari-diffir with this model, but not by the
   package: it restores images as they lie, a little less well.
 """
 
@@ -98,7 +98,7 @@ def documentation(title: str, card: ModelCard, config: ModelConfig, seed: int) -
         size=_enlargement(config.scale),
         kept=(_LOCAL_MEAN if card.keeps_local_mean else "")
         + (_FINE_STRUCTURE if card.keeps_fine_structure else "")
-        + (_SYMMETRIES if card.averages_symmetries else ""),
+        + (_FLIPS if card.averages_flips else ""),
         seed=seed,
         figures=_table(card),
         licence=card.licence or _NOTHING,

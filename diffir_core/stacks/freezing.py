@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.engine.checking import check_ipr
+from diffir_core.engine.flips import FLIPS
 from diffir_core.engine.frozen import FrozenState, crop_with_halo
 from diffir_core.engine.halo import probe_halo
 from diffir_core.engine.restorer import Restorer
-from diffir_core.engine.symmetries import SYMMETRIES
 from diffir_core.engine.workers import exhaust
 from diffir_core.errors import InputError
 from diffir_core.model import Model
@@ -70,15 +70,15 @@ def freeze(
     )
 
 
-def _check_symmetries(state: FrozenState, restorer: Restorer) -> None:
-    """Refuse a state that knows one symmetry where all are wanted."""
-    last = SYMMETRIES[-1]
+def _check_flips(state: FrozenState, restorer: Restorer) -> None:
+    """Refuse a state that knows one flip where all are wanted."""
+    last = FLIPS[-1]
     known = any(name == last.named(name.rpartition("/")[2]) for name in state.attention)
-    if restorer.settled.averages_symmetries and not known:
+    if restorer.settled.averages_flips and not known:
         raise InputError(
-            "The state was frozen without the mean of symmetries; freeze the image "
-            "again with this model and average_symmetries, or render with "
-            "average_symmetries=False."
+            "The state was frozen without the mean of flips; freeze the image "
+            "again with this model and average_flips, or render with "
+            "average_flips=False."
         )
 
 
@@ -111,7 +111,7 @@ def render(
     options = options or RestoreOptions()
     check_ipr(state.ipr, model)
     restorer = restorer_of_images(model, _under(options, state))
-    _check_symmetries(state, restorer)
+    _check_flips(state, restorer)
     whole = ArraySource(image, axes)
     check_dtype(whole.dtype)
     layout = whole.layout

@@ -100,7 +100,7 @@ def restore_samples_steps(
     """
     chosen = options or RestoreOptions()
     if kind == "symmetries":  # Whose mean has none.
-        chosen = chosen.replace(average_symmetries=False)
+        chosen = chosen.replace(average_flips=False)
     _check(model, samples, kind, chosen)
     source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
     check_dtype(source.dtype)

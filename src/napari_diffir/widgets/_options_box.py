@@ -38,7 +38,7 @@ class OptionsBox(QGroupBox):
         self.mean_box, self.structure_box = (
             _card_box("kept as measured", "as the model gives it") for _ in range(2)
         )
-        self.turns_box = _card_box("all eight, averaged", "as the image lies")
+        self.flips_box = _card_box("all four, averaged", "as the image lies")
         self.low_box, self.high_box = _percentile_box(1.0), _percentile_box(99.8)
         self.memory_edit.setPlaceholderText("what is free")
         self.device_box.setToolTip(
@@ -60,9 +60,9 @@ class OptionsBox(QGroupBox):
             "Where an image is sharp and hardly noisy, the result may be given back "
             "structure as fine as its pixels that the model took for noise."
         )
-        self.turns_box.setToolTip(
-            "The mean of all flips and turns of a plane is a little nearer to the "
-            "truth, and takes about six times as long."
+        self.flips_box.setToolTip(
+            "The mean of a plane restored as it lies, upside down, left to right, and "
+            "both, is a little nearer to the truth and takes about three times as long."
         )
         self.seed_box.setToolTip("Of the random start; the same seed, the same result.")
         for box, end in ((self.low_box, "dark"), (self.high_box, "bright")):
@@ -75,7 +75,7 @@ class OptionsBox(QGroupBox):
         form.addRow("Prior (IPR) from", self.scope_box)
         form.addRow("Local mean", self.mean_box)
         form.addRow("Fine structure", self.structure_box)
-        form.addRow("Flips and turns", self.turns_box)
+        form.addRow("Flips", self.flips_box)
         form.addRow("Seed", self.seed_box)
         form.addRow("Dark percentile", self.low_box)
         form.addRow("Bright percentile", self.high_box)
@@ -99,7 +99,7 @@ class OptionsBox(QGroupBox):
             region=self._others.region if scope == "region" else None,
             keep_local_mean=self.mean_box.currentData(),
             keep_fine_structure=self.structure_box.currentData(),
-            average_symmetries=self.turns_box.currentData(),
+            average_flips=self.flips_box.currentData(),
             intensity=intensity,
         )
 
@@ -139,7 +139,7 @@ class OptionsBox(QGroupBox):
         for box, asked in (
             (self.mean_box, options.keep_local_mean),
             (self.structure_box, options.keep_fine_structure),
-            (self.turns_box, options.average_symmetries),
+            (self.flips_box, options.average_flips),
         ):
             box.setCurrentIndex(box.findData(asked))
         self.low_box.setValue(options.intensity.low_percentile)

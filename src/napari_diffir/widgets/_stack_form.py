@@ -97,7 +97,7 @@ class StackForm(QWidget):
             box.scope_box,
             box.mean_box,
             box.structure_box,
-            box.turns_box,
+            box.flips_box,
         )
         for choice in kinds:
             choice.currentIndexChanged.connect(self._tell)
