@@ -14,6 +14,8 @@ from diffir_training.degradations import (
     whole_image_mapping,
 )
 
+from diffir_core.errors import InputError
+
 
 def camera(**changes: float) -> Camera:
     values = dict(
@@ -231,3 +233,11 @@ def test_each_choice_needs_a_weight_and_no_mask_of_its_own() -> None:
         OneOf.parse(dict(choices=[camera, camera], weights=[1]))
     with pytest.raises(ValueError, match="the same mask"):
         OneOf.parse(dict(choices=[camera, dict(kind="inpainting")], weights=[1, 1]))
+
+
+def test_ranges_and_weights_are_finite() -> None:
+    camera = dict(kind="camera")
+    with pytest.raises(InputError, match="finite"):
+        OneOf.parse(dict(choices=[camera, camera], weights=[1, float("inf")]))
+    with pytest.raises(InputError, match="finite"):
+        CameraNoise.parse(dict(black_level=[0.0, float("inf")]))

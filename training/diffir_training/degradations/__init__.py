@@ -67,7 +67,7 @@ class OneOf(DegradationBase):
 
     kind: Literal["one_of"] = "one_of"
     choices: tuple[Degradation, ...] = Field(min_length=1)
-    weights: tuple[Annotated[float, Field(gt=0)], ...]
+    weights: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
     """How often each is drawn, relative to the others."""
 
     @model_validator(mode="after")

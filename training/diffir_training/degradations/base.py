@@ -33,10 +33,11 @@ def _some_weight(weights: tuple[float, ...]) -> tuple[float, ...]:
 _Fraction = Annotated[float, Field(ge=0, le=1)]
 _Correlation = Annotated[float, Field(ge=0, le=0.7)]
 """The kernel of three pixels that a scan smears by reaches the root of a half."""
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+Range = Annotated[tuple[_Finite, _Finite], AfterValidator(_ordered)]
 """Lowest and highest value, both possible."""
 PositiveRange = Annotated[tuple[_Positive, _Positive], AfterValidator(_ordered)]
 NonNegativeRange = Annotated[
