@@ -20,20 +20,17 @@ difference over the mean length of an IPR.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from image_quality.pairs import RANGE, Image, Pair, default_data, spread
-from image_quality.sets import SETS
+from image_quality.pairs import RANGE, Image, Pair, check_data, default_data, spread
+from image_quality.sets import IPR_SETS, SETS
 from image_quality.tables import markdown
 
 import diffir_core as diffir
 from diffir_core import metrics
-
-_SETS = ("w2s", "fmd mixed", "fmd fields", "simulated nuclei")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +51,7 @@ def main() -> None:
             Known(pair, diffir.extract_ipr(pair.noisy, model, axes="YX"))
             for pair in spread(SETS[title](options.data), options.limit)
         ]
-        for title in _SETS
+        for title in IPR_SETS
     }
     rows = []
     for title, others in _with_other_sets(known):
@@ -77,8 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, default=5, help="images of each set")
     parser.add_argument("--stage1", type=Path, help="of the same training")
     options = parser.parse_args()
-    if not options.data.is_dir():
-        sys.exit(f"No images at {options.data}; pass --data or set DIFFIR_DATA.")
+    check_data(options.data)
     return options
 
 

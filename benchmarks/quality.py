@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -33,7 +32,7 @@ from image_quality.methods import (
     of_model,
     of_rival,
 )
-from image_quality.pairs import default_data, spread
+from image_quality.pairs import check_data, default_data, spread
 from image_quality.running import ScoreFile, score_set
 from image_quality.sets import SETS
 from image_quality.single_frames import single_frame_table
@@ -91,8 +90,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scores", type=Path, default=Path("quality-scores.jsonl"))
     parser.add_argument("--limit", type=int, help="pairs of a set, evenly spread")
     options = parser.parse_args()
-    if not options.data.is_dir():
-        sys.exit(f"No images at {options.data}; pass --data or set DIFFIR_DATA.")
+    check_data(options.data)
     return options
 
 

@@ -15,25 +15,24 @@ reference together: the mean absolute difference over the mean absolute value.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
-from image_quality.pairs import RANGE, Pair, default_data, spread
-from image_quality.sets import SETS
+from image_quality.pairs import RANGE, Pair, check_data, default_data, spread
+from image_quality.sets import IPR_SETS, SETS
 from image_quality.tables import markdown
 
 import diffir_core as diffir
 from diffir_core import metrics
-
-_SETS = ("w2s", "fmd mixed", "fmd fields", "simulated nuclei")
 
 
 def main() -> None:
     """Restore by each model and print the table as Markdown."""
     options = _options()
     stage1 = diffir.load_model(options.stage1)
-    sets = {title: spread(SETS[title](options.data), options.limit) for title in _SETS}
+    sets = {
+        title: spread(SETS[title](options.data), options.limit) for title in IPR_SETS
+    }
     rows = []
     for path in options.models:
         model = diffir.load_model(path)
@@ -55,8 +54,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--limit", type=int, default=5, help="images of each set")
     options = parser.parse_args()
-    if not options.data.is_dir():
-        sys.exit(f"No images at {options.data}; pass --data or set DIFFIR_DATA.")
+    check_data(options.data)
     return options
 
 
@@ -64,12 +62,12 @@ def _found(
     pair: Pair, model: diffir.Model, stage1: diffir.Model
 ) -> tuple[float, float]:
     """Give the PSNR of an image, and by how much its IPR is off, as a fraction."""
-    options = diffir.RestoreOptions.parse(dict(output_dtype="float32"))
+    own = diffir.extract_ipr(pair.noisy, model, axes="YX")
+    options = diffir.RestoreOptions(ipr=own, output_dtype="float32")
     restored = diffir.restore(pair.noisy, model, axes="YX", options=options)
     psnr = metrics.psnr(restored, pair.reference, RANGE)
-    own = diffir.extract_ipr(pair.noisy, model, axes="YX").vector
     taught = diffir.reference_ipr(pair.noisy, pair.reference, model, stage1).vector
-    return psnr, float(np.abs(own - taught).mean() / np.abs(taught).mean())
+    return psnr, float(np.abs(own.vector - taught).mean() / np.abs(taught).mean())
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from image_quality.blurred import LEVELS, Task, blurred_images
 from image_quality.methods import check_names
-from image_quality.pairs import default_data
+from image_quality.pairs import check_data, default_data
 from image_quality.sharpening import (
     INPUT,
     Sharpener,
@@ -73,8 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="images, evenly spread")
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
-    if not options.data.is_dir():
-        sys.exit(f"No images at {options.data}; pass --data or set DIFFIR_DATA.")
+    check_data(options.data)
     return options
 
 

@@ -27,6 +27,10 @@ from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS1, DiffIRS2
 
 State = dict[str, Tensor]
+_ADVICE = (
+    "only num_blocks and num_refinement_blocks may be larger, and a network that keeps "
+    "the size may become 'sr' with body_grid 'input', scale 2."
+)
 
 
 def main() -> None:
@@ -58,9 +62,7 @@ def grown(network: DiffIRS1 | DiffIRS2, config: ModelConfig) -> DiffIRS1 | DiffI
     for key, value in trained.items():
         if key not in state or state[key].shape != value.shape:
             raise InputError(
-                f"'{key}' of the model has no place in the recipe's network; only "
-                "num_blocks and num_refinement_blocks may be larger, and a network "
-                "that keeps the size may become 'sr' with body_grid 'input', scale 2."
+                f"'{key}' of the model has no place in the recipe's network; {_ADVICE}"
             )
     for key in set(state) - set(trained):
         if ".project_out." in key:
@@ -75,9 +77,8 @@ def _check_grows(given: ModelConfig, config: ModelConfig) -> None:
     free = {name: getattr(config, name) for name in (*blocks, *ends)}
     if given.model_copy(update=free) != config:
         raise InputError(
-            "The recipe's network differs from the model's in more than its size; only "
-            "num_blocks and num_refinement_blocks may be larger, and a network that "
-            "keeps the size may become 'sr' with body_grid 'input', scale 2."
+            "The recipe's network differs from the model's in more than its size; "
+            f"{_ADVICE}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,12 @@ class Pair:
 def default_data() -> Path:
     """Give where the test images are unless `--data` says otherwise."""
     return Path(os.environ.get("DIFFIR_DATA", "../shared/data")) / "test"
+
+
+def check_data(data: Path) -> None:
+    """End the program where there is no such folder."""
+    if not data.is_dir():
+        sys.exit(f"No images at {data}; pass --data or set DIFFIR_DATA.")
 
 
 def spread(pairs: Iterable[Item], count: int | None) -> list[Item]:

@@ -28,6 +28,8 @@ from image_quality import real_sets as real
 from image_quality import simulated_sets as simulated
 from image_quality.pairs import Pair
 
+IPR_SETS = ("w2s", "fmd mixed", "fmd fields", "simulated nuclei")
+"""Those on which IPRs are compared, each with those of the next."""
 SETS: dict[str, Callable[[Path], Iterator[Pair]]] = {
     "w2s": real.w2s,
     "fmd mixed": real.fmd_mixed,
