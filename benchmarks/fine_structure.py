@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from diffir_training.degradations import CameraNoise, draw_camera
 from image_quality.pairs import default_data
-from image_quality.simulated_sets import binned
+from image_quality.simulated_noise import binned
 from numpy.typing import NDArray
 from skimage.io import imread
 

@@ -19,7 +19,8 @@ from diffir_training.degradations import Binning, Camera, GaussianBlur
 from numpy.typing import NDArray
 
 from image_quality.pairs import Image, spread
-from image_quality.simulated_sets import clean_variety, stretched
+from image_quality.simulated_noise import stretched
+from image_quality.simulated_sets import clean_variety
 
 Task = Literal["deblur", "sr"]
 Float64 = NDArray[np.float64]

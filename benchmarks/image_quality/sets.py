@@ -15,6 +15,8 @@
   Gaussian and correlated between neighbours, by 0.37 and by 0.73.
 - `simulated resampled`: the variety, with shot noise that is correlated between
   neighbours, along the lines of a scan or along both axes.
+- `simulated processed`: the variety as software left it: turned scans, pixels repeated
+  or interpolated, medians.
 - `simulated scanned`: electron micrographs, binned by four, with noise that is
   correlated along the lines of a scan, by 0.73; in half, lines are off as a whole.
 """
@@ -39,6 +41,7 @@ SETS: dict[str, Callable[[Path], Iterator[Pair]]] = {
     "simulated sharp": simulated.simulated_sharp,
     "simulated correlated": simulated.simulated_correlated,
     "simulated resampled": simulated.simulated_resampled,
+    "simulated processed": simulated.simulated_processed,
     "simulated nuclei": simulated.simulated_nuclei,
     "simulated sem": simulated.simulated_sem,
     "simulated scanned": simulated.simulated_scanned,

@@ -1,25 +1,29 @@
-"""Clean images with simulated noise, seeded by their names.
-
-The noise is written anew here, apart from what training draws from.
-"""
+"""Clean images with simulated noise of several kinds."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.io import imread
+from skimage.transform import resize
 
 from image_quality.pairs import RANGE, Image, Pair
+from image_quality.simulated_noise import (
+    BLACK_LEVEL,
+    binned,
+    eight_bit,
+    scanned,
+    simulated,
+    stretched,
+)
 
-_PHOTONS = 40.0
-"""At the brightest of a simulated image; each photon is `RANGE` / 2 / 40 counts."""
-_READ_NOISE = 2.0
-_BLACK_LEVEL = 10.0
 _CORRELATED = 0.05
 """Deviation of correlated noise, of `RANGE`."""
 _PER_COUNT = 4.0
@@ -66,6 +70,45 @@ def simulated_resampled(data: Path) -> Iterator[Pair]:
     for image, clean in clean_variety(data):
         for group, blur_px in (("scan", _SCAN_BLUR_PX), ("both axes", (0.6, 0.6))):
             yield scanned(f"{image}/resampled/{group}", group, clean, 20.0, blur_px)
+
+
+def simulated_processed(data: Path) -> Iterator[Pair]:
+    """Yield the variety, of 20 photons, as it is after what software did to it.
+
+    A scan that was turned, pixels repeated twice, 1.5 times as many by linear
+    interpolation, and medians of three by three pixels. The reference went through
+    the same.
+    """
+    for image, clean in clean_variety(data):
+        name = f"{image}/processed"
+        turned = scanned(f"{name}/turned", "turned scan", clean.T, 20.0, _SCAN_BLUR_PX)
+        yield replace(turned, noisy=turned.noisy.T, reference=turned.reference.T)
+        for group, process in _PROCESSES.items():
+            pair = scanned(f"{name}/{group}", group, clean, 20.0, (0.0, 0.0))
+            noisy, reference = (
+                process(side.astype(np.float64))
+                for side in (pair.noisy, pair.reference)
+            )
+            yield replace(pair, noisy=eight_bit(noisy), reference=reference)
+
+
+def _repeated(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    corner = image[: image.shape[0] // 2, : image.shape[1] // 2]
+    return corner.repeat(2, axis=0).repeat(2, axis=1)
+
+
+def _interpolated(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    rows, columns = (size // 3 for size in image.shape)
+    corner = image[: rows * 2, : columns * 2]
+    return np.asarray(resize(corner, (rows * 3, columns * 3), order=1, mode="edge"))
+
+
+_PROCESSES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "pixels repeated": _repeated,
+    "enlarged 1.5 times": _interpolated,
+    "medians": partial(ndimage.median_filter, size=3),
+}
+"""What is done to images and references; parts of them, where they get larger."""
 
 
 def _micrographs(data: Path) -> Iterator[tuple[str, Image]]:
@@ -120,14 +163,14 @@ def simulated_correlated(data: Path) -> Iterator[Pair]:
     White noise blurred by a Gaussian of 0.5 or 0.9 pixels.
     """
     for image, clean in clean_variety(data):
-        signal = stretched(clean) * RANGE / 2 + _BLACK_LEVEL
+        signal = stretched(clean) * RANGE / 2 + BLACK_LEVEL
         for blur_px in (0.5, 0.9):
             name = f"{image}/correlated/{blur_px:g}"
             rng = np.random.default_rng(zlib.crc32(name.encode()))
             noise = ndimage.gaussian_filter(rng.standard_normal(signal.shape), blur_px)
             noisy = rng.poisson(signal * _PER_COUNT) / _PER_COUNT
             noisy = noisy + _CORRELATED * RANGE * noise / noise.std()
-            yield Pair(name, f"blur {blur_px:g} px", _eight_bit(noisy), signal)
+            yield Pair(name, f"blur {blur_px:g} px", eight_bit(noisy), signal)
 
 
 def clean_variety(data: Path) -> Iterator[tuple[str, Image]]:
@@ -140,59 +183,3 @@ def clean_variety(data: Path) -> Iterator[tuple[str, Image]]:
         if min(clean.shape) >= _BINNED_SIDE:
             clean = binned(clean)
         yield "/".join([path.stem, *map(str, plane)]), clean
-
-
-def simulated(name: str, clean: Image, photons: float = _PHOTONS) -> Pair:
-    """Give an image, stretched to 8 bit, the noise of a dim camera; seeded by name."""
-    signal = stretched(clean) * RANGE / 2
-    gain = RANGE / 2 / photons
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    noisy = gain * rng.poisson(signal / gain) + _BLACK_LEVEL
-    noisy = noisy + _READ_NOISE * rng.standard_normal(signal.shape)
-    return Pair(name, "simulated", _eight_bit(noisy), signal + _BLACK_LEVEL)
-
-
-def scanned(
-    name: str,
-    group: str,
-    clean: Image,
-    quanta: float,
-    blur_px: tuple[float, float],
-    lines: float = 0.0,
-) -> Pair:
-    """Give an image, stretched to 8 bit, shot noise that is blurred along (y, x)."""
-    signal = stretched(clean) * quanta
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    shot = rng.poisson(signal) - signal
-    noise = ndimage.gaussian_filter(shot, blur_px) / _root_of_kept_power(blur_px)
-    noise += lines * np.sqrt(quanta) * rng.standard_normal((len(signal), 1))
-    gain = RANGE / 2 / quanta
-    counts = gain * (signal + noise) + _BLACK_LEVEL
-    return Pair(name, group, _eight_bit(counts), gain * signal + _BLACK_LEVEL)
-
-
-def _root_of_kept_power(blur_px: tuple[float, float]) -> float:
-    """Give by how much a blur lowers the deviation of white noise."""
-    impulse = np.zeros((33, 33))
-    impulse[16, 16] = 1
-    return float(np.linalg.norm(ndimage.gaussian_filter(impulse, blur_px)))
-
-
-def stretched(clean: Image) -> NDArray[np.float64]:
-    """Make the background 0 and the bright end 1; single pixels may be brighter."""
-    values = clean.astype(np.float64)
-    low, high = np.percentile(values, (0.1, 99.9))
-    return np.clip((values - low) / (high - low), 0, None)
-
-
-def binned(image: Image, factor: int = 2) -> NDArray[np.float64]:
-    """Give the means of so many by so many pixels, of the first channel."""
-    plane = image if image.ndim == 2 else image[..., 0]
-    rows, columns = (size // factor for size in plane.shape)
-    whole = plane[: rows * factor, : columns * factor].astype(np.float64)
-    parts = whole.reshape(rows, factor, columns, factor)
-    return np.asarray(parts.mean(axis=(1, 3)))
-
-
-def _eight_bit(counts: NDArray[np.float64]) -> NDArray[np.uint8]:
-    return np.clip(np.rint(counts), 0, RANGE).astype(np.uint8)

@@ -18,7 +18,7 @@ from image_quality.noise_fitting import estimate_noise, fit_noise
 from image_quality.pairs import Pair
 from image_quality.running import Row, ScoreFile, score_set
 from image_quality.scores import score
-from image_quality.simulated_sets import scanned, simulated
+from image_quality.simulated_noise import scanned, simulated
 from image_quality.stabilised_bm3d import inverse, stabilised
 from image_quality.tables import group_table, least_gain, main_table
 from image_quality.targets import target_table
@@ -215,6 +215,7 @@ def test_the_command_prints_every_table_and_goes_on(
     first = run("quality.py", *where, *few)
     for title in ("w2s", "fmd mixed", "fmd fields", "fmd repeats", "simulated nuclei",
                   "simulated sem", "simulated scanned", "simulated resampled",
+                  "simulated processed",
                   "simulated variety", "Targets", "Published",
                   "Empty", "Repeated", "Flicker", "least gain"):  # fmt: skip
         assert title in first

@@ -25,7 +25,7 @@ from image_quality.sharpening import (
     with_oracles,
 )
 from image_quality.sharpness_tables import sharpness_table, worse_table
-from image_quality.simulated_sets import stretched
+from image_quality.simulated_noise import stretched
 from networks import random_network, save_tiny
 from scipy import ndimage
 

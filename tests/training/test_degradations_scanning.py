@@ -73,3 +73,24 @@ def test_lines_are_never_off_by_more_than_the_range_says() -> None:
         one = draw_scanner(ranges, generator)
         pixels = one.detector.noise_std(1.0) / one.detector.gain
         assert 0.1 <= one.line_noise / pixels <= 0.2
+
+
+@pytest.mark.parametrize(("turned", "axis"), [(0.0, 1), (1.0, 0)])
+def test_an_image_turned_after_its_scan_shares_noise_along_y(
+    turned: float, axis: int
+) -> None:
+    ranges = ScanNoise(
+        electrons=(50.0, 50.0),
+        blurred_fraction=1.0,
+        resampled_fraction=0.0,
+        scan_blur_pixels=(0.9, 0.9),
+        cross_blur_pixels=(0.0, 0.0),
+        line_fraction=0.0,
+        turned_fraction=turned,
+    )
+    even = np.full((1, 96, 160), 0.5, np.float32)
+    noisy = ranges.apply(even, np.random.default_rng(3)).noisy
+    assert noisy.shape == even.shape
+    noise = (noisy[0] - noisy.mean()).astype(np.float64)
+    assert shared(noise, 1, axis) > 0.6
+    assert abs(shared(noise, 1, 1 - axis)) < 0.1

@@ -3,7 +3,7 @@
 ``config.apply(clean, generator)`` gives a `Degraded` pair. Images are float32,
 (channels, y, x). In microscopy 0 is the background and 1 the bright end; photographs
 lie in [0, 1]. In a chain the order is that of nature: bleaching, optics, binning, then
-the camera, whose pair is in model units, then masks.
+the camera, whose pair is in model units, then what software does, then masks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from diffir_training.degradations.compression import JpegCompression
 from diffir_training.degradations.exposure import Camera, whole_image_mapping
 from diffir_training.degradations.masking import Inpainting, SensorDefects
 from diffir_training.degradations.optics import Binning, GaussianBlur, MeasuredPsfBlur
+from diffir_training.degradations.processing import Processed
 from diffir_training.degradations.real_esrgan import RealEsrgan
 from diffir_training.degradations.resizing import BicubicDownscale
 from diffir_training.degradations.scanning import ScanNoise
@@ -31,7 +32,8 @@ class Chain(DegradationBase):
     """Several degradations, one after the other.
 
     The first makes `noisy` of the image, each further one makes it worse. The target
-    is blurred, shrunk or made noisy by none; it only follows into other units.
+    is blurred, shrunk or made noisy by none; it only follows into other units, and
+    through what software did after the exposure (`processed`).
     """
 
     kind: Literal["chain"] = "chain"
@@ -123,6 +125,7 @@ Degradation: TypeAlias = Annotated[
     | GaussianBlur
     | MeasuredPsfBlur
     | Binning
+    | Processed
     | Bleaching
     | JpegCompression
     | BicubicDownscale
@@ -152,6 +155,7 @@ __all__ = [
     "JpegCompression",
     "MeasuredPsfBlur",
     "OneOf",
+    "Processed",
     "ReadLimited",
     "RealEsrgan",
     "ScanNoise",

@@ -37,8 +37,8 @@ class ScanNoise(DegradationBase):
 
     ``counts = gain * (signal + blurred(Poisson(signal) - signal + read) + line) +
     offset`` with ``signal = electrons * (clean + background)``, rounded and clipped.
-    X is the axis of the scan. The target is the mean of many such scans, both images
-    are in model units.
+    X is the axis of the scan, but in images that were turned. The target is the mean
+    of many such scans, both images are in model units.
     """
 
     kind: Literal["scan"] = "scan"
@@ -65,13 +65,22 @@ class ScanNoise(DegradationBase):
     """Bit depths to choose from; a repeated one is chosen more often."""
     black_level: Range = (-0.04, 0.2)
     """Offset, as a fraction of the full scale; below 0 clips."""
+    turned_fraction: float = Field(0.0, ge=0, le=1)
+    """How often the image was turned afterwards, so that Y is the axis of the scan."""
 
     def degrade(self, pair: Degraded, generator: np.random.Generator) -> Degraded:
         """Scan every channel once; the target is the mean of many scans."""
         scanner = draw_scanner(self, generator)
         mapping = whole_image_mapping(scanner.detector, generator)
-        counts = np.stack([scanner.scan(plane, generator) for plane in pair.noisy])
+        axes = (0, 2, 1) if self._draw_turned(generator) else (0, 1, 2)
+        planes = pair.noisy.transpose(axes)
+        counts = np.stack([scanner.scan(plane, generator) for plane in planes])
+        counts = counts.transpose(axes)
         return seen_pair(pair, counts, scanner.detector, mapping)
+
+    def _draw_turned(self, generator: np.random.Generator) -> bool:
+        # Nothing is drawn at 0: older recipes go on to draw the numbers that they drew.
+        return self.turned_fraction > 0 and generator.random() < self.turned_fraction
 
 
 @dataclass(frozen=True, slots=True)
