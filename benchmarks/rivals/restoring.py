@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from diffir_core.engine.device import choose_device, full_float32
 from diffir_core.options import RestoreOptions
-from diffir_core.stacks.preparing import fit_mappings, read_plane
+from diffir_core.stacks.reading import read_plane
 from diffir_core.stacks.source import ArraySource
+from diffir_core.stacks.subsampling import fit_mappings
 from rivals.networks import Rival
 
 

@@ -15,9 +15,9 @@ from numcodecs import Zstd
 from diffir_core.errors import InputError, StorageError
 from diffir_core.stacks.journal import Journal
 from diffir_core.stacks.metadata import ImageSpec
-from diffir_core.stacks.preparing import spread
 from diffir_core.stacks.sink import FileSink
 from diffir_core.stacks.statistics import sample_checksums
+from diffir_core.stacks.subsampling import spread
 from diffir_core.stacks.units import Unit, UnitRecord, checksum
 from diffir_core.stacks.work import StackWork
 

@@ -25,8 +25,9 @@ from diffir_core.stacks.destination import (
     check_type,
 )
 from diffir_core.stacks.planes import DiscardedPlane
-from diffir_core.stacks.preparing import read_plane, spread
+from diffir_core.stacks.reading import read_plane
 from diffir_core.stacks.source import StackSource, files_of, open_source
+from diffir_core.stacks.subsampling import spread
 from diffir_core.stacks.work import StackWork, prepare, waiting_bytes
 
 _TIMED_SIDE = 256

@@ -19,15 +19,10 @@ from diffir_core.nn import DiffIRS1
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.extremes import seen, without_hot_pixels
-from diffir_core.stacks.preparing import (
-    by_channel,
-    check_dtype,
-    fit_mappings,
-    read_plane,
-    restorer_of_images,
-    stack_ipr,
-)
+from diffir_core.stacks.groups import stack_ipr
+from diffir_core.stacks.reading import check_dtype, read_plane, restorer_of_images
 from diffir_core.stacks.source import ArraySource, StackSource, open_source
+from diffir_core.stacks.subsampling import by_channel, fit_mappings
 
 
 def extract_ipr(

@@ -18,16 +18,11 @@ from diffir_core.errors import InputError
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.channels import restored_channels
+from diffir_core.stacks.groups import stack_attention, stack_ipr
 from diffir_core.stacks.planes import MappedPlane, kept_reach_px
-from diffir_core.stacks.preparing import (
-    check_dtype,
-    fit_mappings,
-    read_plane,
-    restorer_of_images,
-    stack_attention,
-    stack_ipr,
-)
+from diffir_core.stacks.reading import check_dtype, read_plane, restorer_of_images
 from diffir_core.stacks.source import ArraySource
+from diffir_core.stacks.subsampling import fit_mappings
 
 Region = tuple[int, int, int, int]
 """(first row, row after the last, first column, column after the last)."""

@@ -15,19 +15,16 @@ from diffir_core.ipr import IPR
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.groups import group_of, stack_attention_steps
 from diffir_core.stacks.planes import readable_plane
-from diffir_core.stacks.preparing import (
-    by_channel,
+from diffir_core.stacks.reading import (
     check_dtype,
-    fit_mappings,
-    group_of,
     inside,
     read_plane,
     restorer_of_images,
-    sampled_planes,
-    stack_attention_steps,
 )
 from diffir_core.stacks.source import ArraySource
+from diffir_core.stacks.subsampling import by_channel, fit_mappings, sampled_planes
 
 Features = NDArray[np.float32]
 Result = TypeVar("Result")

@@ -30,7 +30,7 @@ from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.extremes import seen, without_hot_pixels
 from diffir_core.stacks.plane_iprs import PlaneIPRs, silently
 from diffir_core.stacks.planes import MappedPlane
-from diffir_core.stacks.preparing import inside
+from diffir_core.stacks.reading import inside
 
 Region = tuple[int, int, int, int]
 """(first row, row after the last, first column, column after the last)."""

@@ -23,14 +23,9 @@ from diffir_core.intensity import IntensityMapping
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.drawing import Image, SampleKind, draw_samples
-from diffir_core.stacks.preparing import (
-    by_channel,
-    check_dtype,
-    fit_mappings,
-    read_plane,
-    restorer_of_images,
-)
+from diffir_core.stacks.reading import check_dtype, read_plane, restorer_of_images
 from diffir_core.stacks.source import ArraySource
+from diffir_core.stacks.subsampling import by_channel, fit_mappings
 
 
 def restore_samples(

@@ -15,16 +15,13 @@ from diffir_core.engine.workers import exhaust
 from diffir_core.intensity import IntensityMapping, fit_mapping
 from diffir_core.ipr import IPR
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.preparing import (
-    Group,
-    Shared,
+from diffir_core.stacks.groups import Group, Shared, shared_by_group_steps, time_of
+from diffir_core.stacks.source import StackSource
+from diffir_core.stacks.subsampling import (
     by_channel,
     sample_values,
     sample_values_steps,
-    shared_by_group_steps,
-    time_of,
 )
-from diffir_core.stacks.source import StackSource
 from diffir_core.stacks.units import checksum, decode_vector, encode_vector
 
 

@@ -21,11 +21,7 @@ from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.planes import MappedPlane
-from diffir_core.stacks.preparing import (
-    check_dtype,
-    read_plane,
-    restorer_of_images,
-)
+from diffir_core.stacks.reading import check_dtype, read_plane, restorer_of_images
 from diffir_core.stacks.source import StackSource
 from diffir_core.stacks.statistics import StackStatistics
 from diffir_core.stacks.units import Unit, UnitValues, checksum, units_of

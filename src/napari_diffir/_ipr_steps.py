@@ -156,7 +156,7 @@ def spread_steps(
     studio: Studio, order: Order, kind: SampleKind, samples: int
 ) -> Generator[Any, None, None]:
     """Yield shares, and at last the deviation of the region in sight."""
-    from diffir_core.stacks.preparing import inside
+    from diffir_core.stacks.reading import inside
     from diffir_core.stacks.sampling import restore_samples_steps
 
     if order.sight is None:

@@ -31,7 +31,7 @@ from diffir_core.engine.workers import PauseSwitch
 from diffir_core.errors import InputError
 from diffir_core.model import Model
 from diffir_core.samples import sample_path
-from diffir_core.stacks import preparing
+from diffir_core.stacks import subsampling
 from diffir_core.stacks import work as work_module
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.batch import restore_folder
@@ -209,9 +209,9 @@ def test_planes_that_were_sampled_are_let_go(monkeypatch: pytest.MonkeyPatch) ->
         read.append(weakref.ref(values))
         return values
 
-    monkeypatch.setattr(preparing, "read_plane", reading)
+    monkeypatch.setattr(subsampling, "read_plane", reading)
     source = ArraySource(noisy((20, 40, 48)), "ZYX")
-    steps = preparing.sample_values_steps(source, source.layout.planes(1))
+    steps = subsampling.sample_values_steps(source, source.layout.planes(1))
     for _ in steps:
         assert sum(plane() is not None for plane in read) <= 2
 

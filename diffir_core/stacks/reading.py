@@ -1,0 +1,81 @@
+"""What a restoration reads, and what it refuses: models, types, values, regions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffir_core.engine.restorer import Restorer
+from diffir_core.errors import InputError
+from diffir_core.model import Model
+from diffir_core.options import RestoreOptions
+from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.source import StackSource
+
+_KINDS = "uif"
+_EXACT_INTEGERS = 2**53
+_LEAST_STEPS = 2**16
+
+
+def restorer_of_images(
+    model: Model, options: RestoreOptions, threads: int | None = None
+) -> Restorer:
+    """Give a restorer, or say why this model cannot restore plain images."""
+    if model.config.architecture == "inpainting":
+        raise InputError(
+            f"'{model.name}' fills masked regions and needs a mask; this version "
+            "restores with deblur and super-resolution models."
+        )
+    return Restorer(model, options, threads)
+
+
+def check_dtype(dtype: np.dtype[Any]) -> None:
+    """Refuse types that are neither integers nor floats."""
+    if dtype.kind not in _KINDS:
+        raise InputError(
+            f"Images of type {dtype} cannot be restored; use integers or floats."
+        )
+
+
+def read_plane(source: StackSource, plane: PlaneIndex) -> NDArray[Any]:
+    """Read a plane, (channels, Y, X), and refuse values that are not finite."""
+    values = source.read(plane)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        nan, inf = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+        where = ", ".join(f"{axis}={i}" for axis, i in plane.position)
+        raise InputError(
+            f"The image has {nan} NaN and {inf} infinite values"
+            f"{f' at {where}' if where else ''}; replace them with finite ones."
+        )
+    if values.dtype.kind in "ui" and values.dtype.itemsize == 8:
+        _check_digits(values)
+    return values
+
+
+def _check_digits(values: NDArray[Any]) -> None:
+    """Refuse integers whose differences are lost in float64, which maps intensities."""
+    low, high = int(values.min()), int(values.max())
+    rounding = max(-low, high) / _EXACT_INTEGERS
+    if rounding > 1 and high - low < _LEAST_STEPS * rounding:
+        raise InputError(
+            f"The values lie between {low} and {high}, and beyond 2^53 such small "
+            "differences would be lost; take off what they have in common."
+        )
+
+
+def inside(
+    values: NDArray[Any], region: tuple[int, int, int, int] | None
+) -> NDArray[Any]:
+    """Give the region of a plane (channels, Y, X), or all of it."""
+    if region is None:
+        return values
+    top, bottom, left, right = region
+    height, width = values.shape[1:]
+    if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+        raise InputError(
+            f"Region {region} is not inside the plane of {height} x {width}; give "
+            "(first row, row after the last, first column, column after the last)."
+        )
+    return values[:, top:bottom, left:right]

@@ -1,0 +1,77 @@
+"""The planes and pixels that speak for a whole stack, so that little of it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from math import gcd
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffir_core.engine.workers import exhaust
+from diffir_core.intensity import IntensityMapping, fit_mapping
+from diffir_core.options import RestoreOptions
+from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.reading import read_plane
+from diffir_core.stacks.source import StackSource
+
+_SAMPLED_PLANES = 64
+_SAMPLED_VALUES = 100_000
+
+
+def fit_mappings(
+    source: StackSource, planes: list[PlaneIndex], options: RestoreOptions
+) -> dict[int | None, IntensityMapping]:
+    """Fit one intensity mapping a channel to planes spread over the whole stack."""
+    return {
+        channel: fit_mapping(sample_values(source, members), options.intensity)
+        for channel, members in by_channel(planes).items()
+    }
+
+
+def by_channel(
+    planes: list[PlaneIndex],
+) -> dict[int | None, list[PlaneIndex]]:
+    """Sort planes by the channel whose mapping they take."""
+    channels: dict[int | None, list[PlaneIndex]] = {}
+    for plane in planes:
+        channels.setdefault(plane.channel, []).append(plane)
+    return channels
+
+
+def sample_values(source: StackSource, planes: list[PlaneIndex]) -> NDArray[Any]:
+    """Give values of planes spread evenly, every so many pixels: bounded memory."""
+    return exhaust(sample_values_steps(source, planes))
+
+
+def sample_values_steps(
+    source: StackSource, planes: list[PlaneIndex]
+) -> Generator[float, None, NDArray[Any]]:
+    """Do as `sample_values` does, and yield after each plane."""
+    samples = []
+    for plane in sampled_planes(planes):
+        values = read_plane(source, plane)
+        step = sampling_step(values.size, values.shape[-1])
+        samples.append(values.ravel()[::step].copy())  # A view would keep the plane.
+        yield 0.0
+    return np.concatenate(samples)
+
+
+def sampling_step(values: int, width: int) -> int:
+    """Give every how many pixels one is looked at, so that all columns are met."""
+    step = max(1, values // _SAMPLED_VALUES)
+    while gcd(step, width) > 1:
+        step += 1
+    return step
+
+
+def sampled_planes(planes: list[PlaneIndex]) -> list[PlaneIndex]:
+    """Give the planes that speak for all: at most 64, evenly spread."""
+    return spread(planes, _SAMPLED_PLANES)
+
+
+def spread(planes: list[PlaneIndex], count: int) -> list[PlaneIndex]:
+    """Give at most `count` of the planes, evenly spread."""
+    count = min(len(planes), count)
+    return [planes[i * len(planes) // count] for i in range(count)]
