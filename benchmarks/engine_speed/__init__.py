@@ -1,0 +1,1 @@
+"""Parts of `engine.py`: the machine, what is timed, the report."""
