@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from diffir_core.config import ModelConfig
+from diffir_core.engine.panels import HALO
 from diffir_core.engine.pooling import TILE_SIDE
-from diffir_core.engine.runner import HALO
 from diffir_core.engine.streams import Streams
 from diffir_core.engine.tiling import Tiling
 from diffir_core.errors import InputError

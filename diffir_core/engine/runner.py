@@ -14,32 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from diffir_core.engine.dense import DenseLayers, dense_layers
 from diffir_core.engine.features import Edges, FeatureMap
-from diffir_core.engine.folding import FoldedBlock
 from diffir_core.engine.local import LocalLayers
+from diffir_core.engine.panels import HALO, MAIN_WORK, SUM_WORK, Panel, PanelRunner
 from diffir_core.engine.planes import Job
-from diffir_core.engine.spans import Span, cut
 from diffir_core.engine.storage import Store
-from diffir_core.engine.streams import (
-    MAIN_LAG,
-    AttentionSums,
-    Streams,
-    StripShape,
-)
+from diffir_core.engine.streams import AttentionSums, Streams
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.torch_streams import TorchStreams
-from diffir_core.engine.workers import Tick, Workers
+from diffir_core.engine.workers import Workers
 from diffir_core.nn import DIRformer
-
-HALO = 3
-"""Columns that neighbouring panels share: v, the feed-forward, and the next q and k."""
-_MAIN_WORK, _SUM_WORK = 2.0, 1.0
 
 Steps = Generator[float, None, None]
 
@@ -59,9 +47,14 @@ class Runner:
     ) -> None:
         self.network, self.workers, self.store = network, workers, store
         self.tiling, self.device = tiling, device
-        self.streams = streams or TorchStreams()
-        self.dense = dense or dense_layers(network, self.streams.convolution)
-        self.tiles_done = 0
+        streams = streams or TorchStreams()
+        self.dense = dense or dense_layers(network, streams.convolution)
+        self.panels = PanelRunner(streams, tiling, device, workers.count)
+
+    @property
+    def tiles_done(self) -> int:
+        """How many strips of panels have been done."""
+        return self.panels.tiles_done
 
     def restore(self, jobs: Sequence[Job], *, joint: bool = False) -> Steps:
         """Restore the planes of `jobs`; with `joint`, as if they were one image.
@@ -120,8 +113,8 @@ class Runner:
     def _sums_of_first(
         self, block: str, jobs: Sequence[Job], maps: list[FeatureMap], joint: bool
     ) -> Steps:
-        panels = self._panels(jobs, maps, block, halo=1)
-        tasks = [partial(self._sum_panel, panel) for panel in panels]
+        panels = self.panels.cut(jobs, maps, block, halo=1)
+        tasks = [partial(self.panels.sums, panel) for panel in panels]
         sums = yield from self.workers.run(tasks)
         self._keep_attention(block, jobs, panels, sums, joint)
 
@@ -135,7 +128,7 @@ class Runner:
     ) -> Steps:
         if following is not None and following in jobs[0].attention:
             following = None
-        panels = self._panels(jobs, maps, block, HALO)
+        panels = self.panels.cut(jobs, maps, block, HALO)
         edges = [
             Edges(features, [p.span for p in panels if p.features is features], HALO)
             for features in maps
@@ -143,7 +136,7 @@ class Runner:
         mixing = [job.folded[block].mixing_matrix(job.attention[block]) for job in jobs]
         tasks = [
             partial(
-                self._sweep_panel,
+                self.panels.sweep,
                 panel,
                 edges[panel.number],
                 mixing[panel.number],
@@ -160,7 +153,7 @@ class Runner:
         self,
         block: str,
         jobs: Sequence[Job],
-        panels: Sequence[_Panel],
+        panels: Sequence[Panel],
         sums: Sequence[AttentionSums],
         joint: bool,
     ) -> None:
@@ -171,84 +164,6 @@ class Runner:
         for number, job in enumerate(jobs):
             total = totals[0 if joint else number]
             job.attention[block] = total.matrix(job.folded[block].temperature)
-
-    def _panels(
-        self, jobs: Sequence[Job], maps: list[FeatureMap], block: str, halo: int
-    ) -> list[_Panel]:
-        panels = []
-        for number, (job, features) in enumerate(zip(jobs, maps, strict=True)):
-            folded = job.folded[block]
-            width = self.tiling.panel_width(
-                self.streams,
-                features.width,
-                folded.channels,
-                folded.hidden,
-                -(-self.workers.count // len(jobs)),
-            )
-            spans = cut(features.width, width, halo)
-            panels += [_Panel(number, features, span, folded) for span in spans]
-        return panels
-
-    def _shape(self, panel: _Panel, lag: int) -> StripShape:
-        block, features = panel.block, panel.features
-        rows = self.tiling.strip_rows(
-            self.streams,
-            features.height + lag,
-            panel.span.length,
-            block.channels,
-            block.hidden,
-        )
-        return StripShape(
-            rows,
-            panel.span.length,
-            features.height,
-            panel.span.local,
-            self.device,
-        )
-
-    def _sum_panel(self, panel: _Panel, tick: Tick) -> AttentionSums:
-        features, span, block = panel.features, panel.span, panel.block
-        shape = self._shape(panel, 1)
-        stream = self.streams.of_sums(block, shape)
-        for first in range(0, features.height + 1, shape.rows):
-            rows = _inside(first, shape)
-            if rows.stop > rows.start:
-                features.read(rows, span.outer, stream.input[: rows.stop - rows.start])
-            stream.push(first)
-            self._done(tick, _SUM_WORK, rows, panel)
-        return stream.sums()
-
-    def _sweep_panel(
-        self,
-        panel: _Panel,
-        edges: Edges,
-        mixing: Tensor,
-        following: FoldedBlock | None,
-        tick: Tick,
-    ) -> AttentionSums | None:
-        features, span = panel.features, panel.span
-        lag = MAIN_LAG + (following is not None)
-        shape = self._shape(panel, lag)
-        stream = self.streams.main(panel.block, mixing, following, shape)
-        for first in range(0, features.height + lag, shape.rows):
-            rows = _inside(first, shape)
-            if rows.stop > rows.start:
-                edges.read(rows, span, stream.input[: rows.stop - rows.start])
-            stream.push(first)
-            kept = _inside(first - MAIN_LAG, shape)
-            if kept.stop > kept.start:
-                local = slice(
-                    kept.start - first + MAIN_LAG, kept.stop - first + MAIN_LAG
-                )
-                features.write(kept, span.inner, stream.output[local, span.local])
-            self._done(tick, _MAIN_WORK + (_SUM_WORK if following else 0), rows, panel)
-        return stream.sums() if following else None
-
-    def _done(self, tick: Tick, work: float, rows: slice, panel: _Panel) -> None:
-        self.tiles_done += 1
-        inner = panel.span.inner
-        pixels = (rows.stop - rows.start) * (inner.stop - inner.start)
-        tick(work * pixels * panel.features.channels)
 
     def total_work(self, jobs: Sequence[Job]) -> float:
         """Give the work that `restore` will yield."""
@@ -267,19 +182,6 @@ class Runner:
                 ("refinement", 0, 2 * config.dim),
             ):
                 blocks = len(getattr(self.network, name, ()))
-                each = _MAIN_WORK + (0 if frozen else _SUM_WORK)
+                each = MAIN_WORK + (0 if frozen else SUM_WORK)
                 total += each * blocks * channels * height * width / 4**level
         return total
-
-
-class _Panel(NamedTuple):
-    number: int
-    features: FeatureMap
-    span: Span
-    block: FoldedBlock
-
-
-def _inside(first: int, shape: StripShape) -> slice:
-    """Give those rows of a strip that exist."""
-    start = min(max(first, 0), shape.height)
-    return slice(start, max(start, min(first + shape.rows, shape.height)))

@@ -6,7 +6,7 @@ import platform
 import time
 from importlib.metadata import version
 
-from diffir_core.engine.runner import HALO
+from diffir_core.engine.panels import HALO
 from diffir_core.report import MappingReport, RestoreReport
 from diffir_core.stacks.ledger import Ledger
 from diffir_core.stacks.statistics import StackStatistics, mean_norm
