@@ -13,7 +13,7 @@ from napari_diffir._run_warnings import warning
 from napari_diffir._training_steps import Progress
 
 if TYPE_CHECKING:
-    from diffir_training.trainer import Event
+    from diffir_training.logs import Event
 
 Phase = Literal["idle", "running", "paused", "stopped", "finished", "failed"]
 STAGES = {

@@ -18,8 +18,9 @@ from napari_diffir._scripting import Failure
 from napari_diffir._wording import told
 
 if TYPE_CHECKING:
+    from diffir_training.logs import Event
     from diffir_training.recipe import Recipe
-    from diffir_training.trainer import Event, Trainer
+    from diffir_training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 _PAUSE_SECONDS = 0.02

@@ -15,8 +15,9 @@ from rich.console import Console
 if TYPE_CHECKING:
     from types import FrameType
 
+    from diffir_training.logs import Event
     from diffir_training.recipe import Recipe
-    from diffir_training.trainer import Event, Trainer
+    from diffir_training.trainer import Trainer
 
 
 def train(

@@ -40,6 +40,9 @@ class Validated:
     is_best: bool
 
 
+Event = StepDone | Validated
+
+
 class RunLog:
     """Appends to `log.csv` and `validation.csv` of a run."""
 

@@ -157,6 +157,11 @@ class Recipe(FrozenConfig):
         return self
 
     @property
+    def steps(self) -> int:
+        """Of all stages together."""
+        return sum(stage.steps for stage in self.stages)
+
+    @property
     def patch_multiple(self) -> int:
         """What patches of clean images are multiples of, in pixels."""
         return self.model.size_multiple * self.model.scale

@@ -34,16 +34,13 @@ from diffir_training.devices import Devices, find_devices
 from diffir_training.fused import Network, fuse
 from diffir_training.ipr_statistics import STATISTICS_STEP, measure_iprs
 from diffir_training.learner import Learner
-from diffir_training.logs import RunLog, StepDone, Validated
+from diffir_training.logs import Event, Validated
 from diffir_training.recipe import Recipe
+from diffir_training.reporting import Reporter
 from diffir_training.stage_schedule import StageSchedule
 from diffir_training.stages import stage_two_from
 from diffir_training.state import NAME, load_state, save_state
-from diffir_training.validation import save_preview, validate
-
-Event = StepDone | Validated
-_VALIDATION_STEP = 1 << 40
-"""A number of batches that no step has."""
+from diffir_training.validation import held_back_batches
 
 
 class Trainer:
@@ -74,31 +71,24 @@ class Trainer:
         if not (folder / NAME).exists():
             check_files(recipe)
         folder.mkdir(parents=True, exist_ok=True)
-        self._open_data()
+        held_back = self._open_data()
         torch.manual_seed(recipe.seed)  # Initial weights; torch offers no other way.
         self.stage1 = self._prepared(first_network(recipe))
         self.stage2: DiffIRS2 | None = None
         self.position, self.step_in_stage, self.step = 0, 0, 0
-        self.best_psnr_db = -math.inf
-        self._log = RunLog(folder, tensorboard=recipe.loop.tensorboard)
-        self._reported_at = 0.0
+        self._reporter = Reporter(recipe, folder, held_back, self.devices)
         self._enter_stage()
         if (folder / NAME).exists():
             self._load()
         elif self.devices.is_first:
             (folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
 
-    def _open_data(self) -> None:
-        plan, data = self.recipe.validation, data_of(self.recipe)
+    def _open_data(self) -> list[Batch]:
+        """Open what is trained on; give the patches that are held back."""
+        data = data_of(self.recipe)
         self.data, self._images = data.training, data.inventory
         check_patch(self.recipe, self.data)
-        self._held_back: list[Batch] = []
-        if plan is not None and data.held_back is not None:
-            size = min(plan.patch_size, data.largest_held_back)
-            self._held_back = [
-                batch.to(self.devices.device)
-                for batch in drawn(data.held_back, _VALIDATION_STEP, size, plan.patches)
-            ]
+        return held_back_batches(self.recipe.validation, data, self.devices.device)
 
     @property
     def schedule(self) -> StageSchedule:
@@ -108,7 +98,7 @@ class Trainer:
     @property
     def steps(self) -> int:
         """Steps of all stages together."""
-        return sum(stage.steps for stage in self.recipe.stages)
+        return self.recipe.steps
 
     @property
     def result(self) -> Path:
@@ -145,16 +135,17 @@ class Trainer:
             raise
         finally:
             self.learner.close()
-            self._log.close()
+            self._reporter.close()
 
     def _news(self, losses: list[float], seconds: float) -> list[Event]:
         """Report and validate if it is time to."""
         finished = self.step_in_stage == self.schedule.steps
         news: list[Event] = []
-        if self.step % self.recipe.log_steps == 0 or finished:
-            news.append(self._report(losses, seconds))
+        if self._reporter.is_report_due(self.step, finished=finished):
+            done = self._reporter.report(self.learner, self.step, losses, seconds)
+            news.append(done)
             losses.clear()
-        if self._held_back and (self._is_validated() or finished):
+        if self._reporter.is_validation_due(self.step, finished=finished):
             news.append(self._validate())
         return news
 
@@ -180,7 +171,7 @@ class Trainer:
         self._export(self.result, with_statistics=True)
         self.position, self.step_in_stage = self.position + 1, 0
         if self.position < len(self.recipe.stages):
-            self.best_psnr_db = -math.inf
+            self._reporter.best_psnr_db = -math.inf
             self._enter_stage()
 
     def _export(self, path: Path, *, with_statistics: bool = False) -> None:
@@ -206,7 +197,7 @@ class Trainer:
             "position": self.position,
             "step_in_stage": self.step_in_stage,
             "step": self.step,
-            "best_psnr_db": self.best_psnr_db,
+            "best_psnr_db": self._reporter.best_psnr_db,
             "images": self._images,
             "generator": torch.get_rng_state(),
             "stage1": self.stage1.state_dict(),
@@ -219,7 +210,7 @@ class Trainer:
         state = load_state(self.folder, self.recipe.unchanging(), self._images)
         self.position = state["position"]
         self.step_in_stage, self.step = state["step_in_stage"], state["step"]
-        self.best_psnr_db = state["best_psnr_db"]
+        self._reporter.best_psnr_db = state["best_psnr_db"]
         self.stage1.load_state_dict(state["stage1"])
         if self.position == len(self.recipe.stages):
             if state["stage2"]:
@@ -232,45 +223,9 @@ class Trainer:
         if "generator" in state:  # What later stages begin with is drawn from it.
             torch.set_rng_state(state["generator"])
 
-    def _is_validated(self) -> bool:
-        plan = self.recipe.validation
-        return plan is not None and self.step % plan.steps == 0
-
     def _validate(self) -> Validated:
-        network = self.learner.ema.network
-        quality = validate(self.learner.stage, network, self._held_back)
-        best = quality.psnr_db > self.best_psnr_db
-        if best:
-            self.best_psnr_db = quality.psnr_db
+        quality = self._reporter.validate(self.learner, self.step)
+        if quality.is_best:
             self._export(self.folder / "best.safetensors", with_statistics=True)
-        event = Validated(
-            self.schedule.kind,
-            self.step,
-            quality.psnr_db,
-            quality.ssim,
-            quality.input_psnr_db,
-            best,
-        )
-        if self.devices.is_first:
-            self._log.validated(event)
-            preview = self.folder / "previews" / f"{self.step:08d}.png"
-            save_preview(self.learner.stage, network, self._held_back[0], preview)
-        return event
-
-    def _report(self, losses: list[float], seconds: float) -> StepDone:
-        rate = self.learner.optimizer.param_groups[0]["lr"]
-        loss = sum(losses) / len(losses)
-        waited = self.learner.waited_seconds()
-        since, self._reported_at = seconds - self._reported_at, seconds
-        done = StepDone(
-            self.schedule.kind,
-            self.step,
-            self.steps,
-            loss,
-            rate,
-            seconds,
-            100 * waited / max(since, 1e-9),
-        )
-        if self.devices.is_first:
-            self._log.step(done)
-        return done
+        self._reporter.show(quality, self.learner)
+        return quality

@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from diffir_core.metrics import psnr, ssim
-from diffir_training.batches import Batch
+from diffir_training.batches import Batch, drawn
+from diffir_training.data import TrainingData
+from diffir_training.recipe import ValidationConfig
 
 _SHOWN = 4
+_VALIDATION_STEP = 1 << 40
+"""A number of batches that no step has."""
 
 
 class Restores(Protocol):
@@ -32,6 +36,17 @@ class Quality:
     ssim: float
     input_psnr_db: float
     """Of the degraded patches themselves; nan where they are of another size."""
+
+
+def held_back_batches(
+    plan: ValidationConfig | None, data: TrainingData, device: torch.device
+) -> list[Batch]:
+    """Draw the patches that a plan validates on; none without a plan or images."""
+    if plan is None or data.held_back is None:
+        return []
+    size = min(plan.patch_size, data.largest_held_back)
+    batches = drawn(data.held_back, _VALIDATION_STEP, size, plan.patches)
+    return [batch.to(device) for batch in batches]
 
 
 @torch.no_grad()
