@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor
 
 from diffir_core.engine.spans import Span
@@ -81,6 +82,14 @@ def padded(
         rows, columns = padding
         values = F.pad(values, (0, 0, *columns, *rows))
     return values.contiguous()
+
+
+def shuffled(values: Tensor, factor: int) -> Tensor:
+    """Spread (dy dx c) of each pixel over factor x factor pixels."""
+    if factor == 1:
+        return values
+    order = "h w (dy dx c) -> (h dy) (w dx) c"
+    return rearrange(values, order, dy=factor, dx=factor)
 
 
 class Edges:

@@ -1,4 +1,4 @@
-"""The convolutions around and between the levels, over tiles.
+"""The convolutions before and between the levels, over tiles.
 
 They see a pixel or two beyond their own: a tile is read with that halo, zeros where the
 plane ends.
@@ -6,7 +6,7 @@ plane ends.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 
 import torch
@@ -15,16 +15,14 @@ from einops import rearrange
 from torch import Tensor
 
 from diffir_core.engine.dense import Convolution, DenseLayers, Merge
-from diffir_core.engine.features import FeatureMap, padded
+from diffir_core.engine.features import FeatureMap, padded, shuffled
 from diffir_core.engine.planes import Plane
-from diffir_core.engine.spans import cut
+from diffir_core.engine.spans import Tile, cut, scaled
 from diffir_core.engine.storage import Store
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.workers import Tick, Workers
-from diffir_core.nn.dirformer import enlarged
 
 Maps = Generator[float, None, list[FeatureMap]]
-Tile = tuple[slice, slice]
 
 
 class LocalLayers:
@@ -118,8 +116,8 @@ class LocalLayers:
         self, convolve: Convolution, features: FeatureMap, tile: Tile
     ) -> tuple[Tile, Tensor]:
         values = convolve(features.tile(*tile, convolve.reach, self._device))
-        place = _scaled(tile[0], 2), _scaled(tile[1], 2)
-        return place, _shuffled(values, 2)
+        place = scaled(tile[0], 2), scaled(tile[1], 2)
+        return place, shuffled(values, 2)
 
     def merge(
         self, level: int, maps: Sequence[FeatureMap], skips: Sequence[FeatureMap]
@@ -149,77 +147,6 @@ class LocalLayers:
         skip.write(*place, values + beside)
         tick(0.0)
 
-    def end(
-        self, maps: Sequence[FeatureMap], planes: Sequence[Plane]
-    ) -> Generator[float, None, None]:
-        """Turn the last features into restored planes."""
-        pairs = list(zip(planes, maps, strict=True))
-        tasks = [
-            *(
-                partial(self._end, *p, tile)
-                for p in pairs
-                for tile in self._inner(p[1])
-            ),
-            *(
-                partial(self._end_at_border, *p, tile)
-                for p in pairs
-                for tile in self._frame(p[1])
-            ),
-        ]
-        yield from self._workers.run(tasks)
-
-    def _end(self, plane: Plane, features: FeatureMap, tile: Tile, tick: Tick) -> None:
-        convolve = self._dense.end
-        values = convolve(features.tile(*tile, convolve.reach, self._device))
-        image = _shuffled(values, self._dense.enlarging).permute(2, 0, 1)[None]
-        self._put(plane, tile, image)
-        tick(0.0)
-
-    def _end_at_border(
-        self, plane: Plane, features: FeatureMap, tile: Tile, tick: Tick
-    ) -> None:
-        """Run the tail itself; beyond the tile it needs what `end` sees, and zeros."""
-        reach, scale = self._dense.end.reach, self._dense.enlarging
-        outer, local = _grown(tile, plane.body_shape, reach, scale)
-        x = features.tile(*outer, 0, self._device).permute(2, 0, 1)[None]
-        image = self._dense.network.tail(x)[..., local[0], local[1]]
-        self._put(plane, tile, image)
-        tick(0.0)
-
-    def _put(self, plane: Plane, tile: Tile, image: Tensor) -> None:
-        """Add the input where the network predicts a residual, and write."""
-        config = self._config
-        if config.architecture != "inpainting":
-            image = image + self._enlarged_input(plane, tile)
-        plane.put(*tile, config.body_unshuffle * config.scale, image)
-
-    def _enlarged_input(self, plane: Plane, tile: Tile) -> Tensor:
-        """Read a tile with the neighbours that interpolation needs, and enlarge it."""
-        factor, scale = self._config.body_unshuffle, self._config.scale
-        reach = 1 if self._config.body_grid == "input" else 0
-        outer, local = _grown(tile, plane.body_shape, reach, factor * scale)
-        lq = plane.tile(*outer, factor, self._device)
-        return enlarged(lq, self._config)[..., local[0], local[1]]
-
-    def _inner(self, features: FeatureMap) -> Iterator[Tile]:
-        border = self._dense.border
-        side = self._tiling.tile_side(2 * self._config.dim)
-        for rows in cut(features.height - 2 * border, side, 0):
-            for columns in cut(features.width - 2 * border, side, 0):
-                yield _shifted(rows.inner, border), _shifted(columns.inner, border)
-
-    def _frame(self, features: FeatureMap) -> Iterator[Tile]:
-        border, height, width = self._dense.border, features.height, features.width
-        if not border:
-            return
-        side = self._tiling.tile_side(16 * self._config.dim)
-        for edge in (slice(0, border), slice(height - border, height)):
-            for columns in cut(width, side, 0):
-                yield edge, columns.inner
-        for edge in (slice(0, border), slice(width - border, width)):
-            for rows in cut(height - 2 * border, side, 0):
-                yield _shifted(rows.inner, border), edge
-
     def _tiles(
         self, features: FeatureMap, widest: int, *, multiple: int = 1
     ) -> list[Tile]:
@@ -229,35 +156,3 @@ class LocalLayers:
             for rows in cut(features.height, side, 0, multiple)
             for columns in cut(features.width, side, 0, multiple)
         ]
-
-
-def _shuffled(values: Tensor, factor: int) -> Tensor:
-    """Spread (dy dx c) of each pixel over factor x factor pixels."""
-    if factor == 1:
-        return values
-    order = "h w (dy dx c) -> (h dy) (w dx) c"
-    return rearrange(values, order, dy=factor, dx=factor)
-
-
-def _grown(
-    tile: Tile, shape: tuple[int, int], reach: int, scale: int
-) -> tuple[Tile, Tile]:
-    """Grow a tile by what its result sees, within the plane.
-
-    Also tell where the tile itself lies in what the grown one gives, `scale` times as
-    large.
-    """
-    outer, local = [], []
-    for span, size in zip(tile, shape, strict=True):
-        first = max(0, span.start - reach)
-        outer.append(slice(first, min(size, span.stop + reach)))
-        local.append(_scaled(_shifted(span, -first), scale))
-    return (outer[0], outer[1]), (local[0], local[1])
-
-
-def _scaled(span: slice, factor: int) -> slice:
-    return slice(span.start * factor, span.stop * factor)
-
-
-def _shifted(span: slice, by: int) -> slice:
-    return slice(span.start + by, span.stop + by)

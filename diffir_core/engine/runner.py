@@ -24,6 +24,7 @@ from diffir_core.engine.panels import HALO, MAIN_WORK, SUM_WORK, Panel, PanelRun
 from diffir_core.engine.planes import Job
 from diffir_core.engine.storage import Store
 from diffir_core.engine.streams import AttentionSums, Streams
+from diffir_core.engine.tail import Tail
 from diffir_core.engine.tiling import Tiling
 from diffir_core.engine.torch_streams import TorchStreams
 from diffir_core.engine.workers import Workers
@@ -65,6 +66,7 @@ class Runner:
         layers = LocalLayers(
             self.dense, self.workers, self.store, self.tiling, self.device
         )
+        tail = Tail(self.dense, self.workers, self.tiling, self.device)
         planes = [job.plane for job in jobs]
 
         def stage(maps: list[FeatureMap], *names: str) -> Steps:
@@ -90,7 +92,7 @@ class Runner:
         level1 = [a.beside(b) for a, b in zip(up, level1, strict=True)]
         del up
         yield from stage(level1, "decoder_level1", "refinement")
-        yield from layers.end(level1, planes)
+        yield from tail.end(level1, planes)
 
     def _stage(
         self,

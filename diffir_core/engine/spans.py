@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+Tile = tuple[slice, slice]
+"""Rows and columns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -47,3 +50,13 @@ def cut(size: int, length: int, halo: int, multiple: int = 1) -> list[Span]:
         Span(slice(a, b), slice(max(0, a - halo), min(size, b + halo)))
         for a, b in pairwise(edges)
     ]
+
+
+def scaled(span: slice, factor: int) -> slice:
+    """Give the span in a plane that is `factor` times as large."""
+    return slice(span.start * factor, span.stop * factor)
+
+
+def shifted(span: slice, by: int) -> slice:
+    """Move a span."""
+    return slice(span.start + by, span.stop + by)
