@@ -76,7 +76,7 @@ def test_an_output_that_cannot_be_begun_leaves_nothing_behind(
         raise RuntimeError("no")
 
     source = write(tmp_path / "in.tif", "uint16")
-    monkeypatch.setattr("diffir_core.stacks.file_run.create_sink", failing)
+    monkeypatch.setattr("diffir_core.stacks.resumable.create_sink", failing)
     with pytest.raises(RuntimeError):
         diffir.restore_file(source, tmp_path / "out.ome.zarr", tiny, axes="ZYX")
     assert [path.name for path in tmp_path.iterdir()] == ["in.tif"]
