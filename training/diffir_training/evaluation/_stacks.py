@@ -13,12 +13,8 @@ from diffir_core.config import ModelConfig
 from diffir_core.stacks.axes import CHANNEL_AXES, StackLayout
 from diffir_training.images import FileCache
 from diffir_training.images._partners import Partners
-from diffir_training.images.checks import (
-    check_comparable,
-    check_finite,
-    check_same_positions,
-    check_same_size,
-)
+from diffir_training.images.checks import check_comparable, check_finite
+from diffir_training.images.pairing_checks import check_same_positions, check_same_size
 from diffir_training.images.planes import ImagePlane, Position, file_planes
 
 

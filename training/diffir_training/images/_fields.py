@@ -15,14 +15,14 @@ from diffir_training.images._files import (
 )
 from diffir_training.images._opening import FileCache
 from diffir_training.images._partners import by_stars
-from diffir_training.images.checks import (
+from diffir_training.images.configs import RepeatedFrames
+from diffir_training.images.pairing_checks import (
     check_frames,
     check_partners,
     check_same_positions,
     check_same_size,
     check_some_readable,
 )
-from diffir_training.images.configs import RepeatedFrames
 from diffir_training.images.planes import (
     ImagePlane,
     MeanPlane,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffir_core.errors import InputError
-from diffir_training.images.checks import check_some_readable
+from diffir_training.images.pairing_checks import check_some_readable
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 _STACKS = (".tif", ".tiff", ".btf", ".tf8", ".zarr")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from diffir_core.errors import InputError
 from diffir_training.images._files import Found, matching_images
-from diffir_training.images.checks import (
+from diffir_training.images.pairing_checks import (
     check_columns,
     check_partners,
     checked_number,

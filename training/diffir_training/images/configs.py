@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from diffir_core._base import FrozenConfig
 from diffir_training.degradations.base import PositiveRange
-from diffir_training.images.checks import check_stars
+from diffir_training.images.pairing_checks import check_stars
 
 IntensityKind = Literal["percentiles", "range"]
 """What becomes 0 and 1 in model units: percentiles of the image, or its whole range.

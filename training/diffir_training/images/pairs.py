@@ -18,15 +18,12 @@ from diffir_training.images._partners import (
     partners_by_name,
     partners_in_table,
 )
-from diffir_training.images.checks import (
-    check_same_positions,
-    check_same_size,
-)
 from diffir_training.images.configs import (
     IntensityKind,
     PairedImages,
     RepeatedFrames,
 )
+from diffir_training.images.pairing_checks import check_same_positions, check_same_size
 from diffir_training.images.planes import (
     ImagePlane,
     Position,
