@@ -18,11 +18,12 @@ from diffir_core.stacks.crew import Errand
 from diffir_core.stacks.fingerprint import image_spec, machine_of
 from diffir_core.stacks.jobs import RestoreJob
 from diffir_core.stacks.journal import differences
+from diffir_core.stacks.planning import prepare
 from diffir_core.stacks.sink import FileSink, attach_sink
 from diffir_core.stacks.source import open_source
 from diffir_core.stacks.statistics import StackStatistics
 from diffir_core.stacks.units import UnitRecord
-from diffir_core.stacks.work import StackWork, prepare
+from diffir_core.stacks.work import StackWork
 
 
 class NotWanted(DiffIRError):

@@ -25,10 +25,11 @@ from diffir_core.stacks.destination import (
     check_type,
 )
 from diffir_core.stacks.planes import DiscardedPlane
+from diffir_core.stacks.planning import prepare, waiting_bytes
 from diffir_core.stacks.reading import read_plane
 from diffir_core.stacks.source import StackSource, files_of, open_source
 from diffir_core.stacks.subsampling import spread
-from diffir_core.stacks.work import StackWork, prepare, waiting_bytes
+from diffir_core.stacks.work import StackWork
 
 _TIMED_SIDE = 256
 _LIBRARIES_BYTES = 400_000_000

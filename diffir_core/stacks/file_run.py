@@ -21,10 +21,11 @@ from diffir_core.stacks.finished import finished_steps
 from diffir_core.stacks.jobs import is_foreign, job_of
 from diffir_core.stacks.journal import Journal
 from diffir_core.stacks.ordering import InOrder, UnitOrder
+from diffir_core.stacks.planning import prepare
 from diffir_core.stacks.resumable import FileRun, Steps
 from diffir_core.stacks.source import StackSource, files_of, open_source
 from diffir_core.stacks.unfinished import Unfinished
-from diffir_core.stacks.work import Conditions, prepare
+from diffir_core.stacks.work import Conditions
 
 
 def restore_file_steps(

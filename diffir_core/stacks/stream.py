@@ -14,13 +14,14 @@ from diffir_core.stacks.crew import Crew, Errand
 from diffir_core.stacks.ledger import Ledger, MemoryLedger
 from diffir_core.stacks.ordering import InOrder, UnitOrder
 from diffir_core.stacks.pipeline import ReadAhead, WriteBehind
+from diffir_core.stacks.planning import prepare
 from diffir_core.stacks.progress import RestoreProgress, Tracker
 from diffir_core.stacks.reporting import Timing, report_of
 from diffir_core.stacks.sink import StackSink
 from diffir_core.stacks.source import StackSource
 from diffir_core.stacks.statistics import StackStatistics, measure_steps
 from diffir_core.stacks.units import Unit, UnitRecord, UnitValues
-from diffir_core.stacks.work import StackWork, prepare
+from diffir_core.stacks.work import StackWork
 
 __all__ = ["RestoreProgress", "Run", "crew_steps", "restore_planes", "run_work"]
 

@@ -1,4 +1,4 @@
-"""A stack cut into units of work, and how one unit is read and restored.
+"""The units of work of a stack, and how one of them is read and restored.
 
 Whoever has the same source, model and options, one process or many on a cluster, makes
 the same `StackWork` of them, and restores any of its units to the same bytes.
@@ -13,23 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffir_core.config import ModelConfig
 from diffir_core.engine.restorer import Restorer
 from diffir_core.intensity import converted
-from diffir_core.model import Model
-from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.planes import MappedPlane
-from diffir_core.stacks.reading import check_dtype, read_plane, restorer_of_images
+from diffir_core.stacks.reading import read_plane
 from diffir_core.stacks.source import StackSource
 from diffir_core.stacks.statistics import StackStatistics
-from diffir_core.stacks.units import Unit, UnitValues, checksum, units_of
-
-_BATCH_PIXELS = 1 << 18
-_UNITS_AHEAD = 2
-_UNITS_BEHIND = 2
-_PYRAMID_SHARE = 4 / 3
+from diffir_core.stacks.units import Unit, UnitValues, checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,60 +143,6 @@ class StackWork:
             job.attention = {k: m.to(restorer.device) for k, m in given.items()}
             jobs.append(job)
         yield from restorer.restore(jobs)
-
-
-def prepare(
-    source: StackSource,
-    model: Model,
-    options: RestoreOptions,
-    conditions: Conditions | None = None,
-) -> StackWork:
-    """Check that a stack can be restored, and cut it into units."""
-    check_dtype(source.dtype)
-    restorer = restorer_of_images(
-        model, options, conditions.threads if conditions else None
-    )
-    layout = source.layout
-    planes = layout.planes(model.config.in_channels)
-    chosen = restored_channels(layout, model.config, options)
-    dtype, memory = options.dtype(source.dtype), restorer.memory
-
-    def waiting(batch: int) -> int:
-        if restorer.device.type != "cpu":
-            return 0
-        return _waiting_bytes(source, model.config, dtype, len(planes), batch)
-
-    if conditions is None:
-        size = (layout.size("Y"), layout.size("X"))
-        most = min(len(planes), _BATCH_PIXELS // (size[0] * size[1]))
-        most = min(most, restorer.largest_batch())
-        batch = memory.fitting_batch(*size, most, waiting)
-        conditions = Conditions(batch, memory.limit_bytes, restorer.workers.count)
-    memory.limit_bytes = conditions.budget_bytes
-    memory.reserved_bytes = waiting(conditions.batch)
-    units = units_of(planes, conditions.batch)
-    return StackWork(source, restorer, units, conditions, chosen, dtype)
-
-
-def waiting_bytes(work: StackWork) -> int:
-    """Give what the units take that wait to be restored or written."""
-    batch, config = work.conditions.batch, work.restorer.config
-    return _waiting_bytes(work.source, config, work.dtype, len(work.planes), batch)
-
-
-def _waiting_bytes(
-    source: StackSource,
-    config: ModelConfig,
-    dtype: np.dtype[Any],
-    planes: int,
-    batch: int,
-) -> int:
-    pixels = source.layout.size("Y") * source.layout.size("X") * batch
-    others = -(-planes // batch) - 1
-    read = pixels * config.in_channels * source.dtype.itemsize
-    written = pixels * config.scale**2 * config.out_channels * dtype.itemsize
-    ahead, behind = min(others, _UNITS_AHEAD), min(others, _UNITS_BEHIND)
-    return int(ahead * read + behind * written * _PYRAMID_SHARE)
 
 
 def _without_progress(

@@ -21,7 +21,7 @@ import tifffile
 
 import diffir_core as diffir
 import diffir_core.stacks.restoring
-from diffir_core.stacks import work
+from diffir_core.stacks import planning
 from diffir_core.stacks.provenance import provenance
 from diffir_core.stacks.unfinished import described
 
@@ -31,7 +31,7 @@ EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate
 def main() -> None:
     """Run the trials; print one JSON line for each."""
     model, source, folder, suffix, trials, seed = sys.argv[1:]
-    work._BATCH_PIXELS = 1  # Every plane is a unit of its own.
+    planning._BATCH_PIXELS = 1  # Every plane is a unit of its own.
     chance, whole = random.Random(int(seed)), Path(folder, f"whole{suffix}")
     started = time.monotonic()
     events = run_child(model, source, whole)

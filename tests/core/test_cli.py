@@ -21,7 +21,7 @@ from diffir_core import cli
 from diffir_core.ipr import IPR
 from diffir_core.models import DEFAULT_MODEL
 from diffir_core.samples import sample_path
-from diffir_core.stacks import work
+from diffir_core.stacks import planning
 from diffir_core.stacks.journal import Journal
 from diffir_core.stacks.progress import RestoreProgress
 from diffir_core.stacks.unfinished import Unfinished
@@ -181,7 +181,7 @@ def test_what_ends_a_command_lets_it_tidy_up(
     status: int,
 ) -> None:
     """As `kill`, `scancel` or a time limit do."""
-    monkeypatch.setattr(work, "_BATCH_PIXELS", 1)
+    monkeypatch.setattr(planning, "_BATCH_PIXELS", 1)
     before = signal.getsignal(number)
 
     def kill(_: object, step: RestoreProgress) -> None:

@@ -19,7 +19,7 @@ from killing import contents
 import diffir_core as diffir
 from diffir_core.errors import InputError
 from diffir_core.model import Model
-from diffir_core.stacks import cluster, work
+from diffir_core.stacks import cluster, planning
 from diffir_core.stacks.file_run import restore_file_steps
 from diffir_core.stacks.journal import Journal
 from diffir_core.stacks.unfinished import Unfinished
@@ -28,8 +28,8 @@ pytest.importorskip("distributed")
 PLANES = 8
 ENVIRONMENT = dict(os.environ)
 DRIVER = """
-from diffir_core.stacks import work
-work._BATCH_PIXELS = 1
+from diffir_core.stacks import planning
+planning._BATCH_PIXELS = 1
 from diffir_core.cli import main
 main()
 """
@@ -38,7 +38,7 @@ main()
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every plane is a unit of its own, without having to be large."""
-    monkeypatch.setattr(work, "_BATCH_PIXELS", 1)
+    monkeypatch.setattr(planning, "_BATCH_PIXELS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def whole(
     """What one process makes of it."""
     result = tmp_path_factory.mktemp("whole") / "out.ome.zarr"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "_BATCH_PIXELS", 1)
+        patch.setattr(planning, "_BATCH_PIXELS", 1)
         diffir.restore_file(stack, result, tiny, options=options)
     return result
 

@@ -16,7 +16,7 @@ import zarr
 import diffir_core as diffir
 from diffir_core.errors import DiffIRError, InputError, OutputExistsError
 from diffir_core.model import Model
-from diffir_core.stacks import _tiff_tags, work
+from diffir_core.stacks import _tiff_tags, planning
 from diffir_core.stacks._zarr_sink import ZarrSink
 from diffir_core.stacks.file_run import restore_file_steps
 from diffir_core.stacks.jobs import RestoreJob
@@ -28,7 +28,7 @@ PLANES = 6
 
 @pytest.fixture(autouse=True)
 def _a_plane_a_unit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "_BATCH_PIXELS", 1)
+    monkeypatch.setattr(planning, "_BATCH_PIXELS", 1)
 
 
 @pytest.fixture

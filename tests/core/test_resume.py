@@ -21,7 +21,7 @@ from networks import save_tiny
 import diffir_core as diffir
 from diffir_core.errors import InputError, OutputExistsError, StorageError
 from diffir_core.model import Model
-from diffir_core.stacks import work
+from diffir_core.stacks import planning
 from diffir_core.stacks.file_run import restore_file_steps
 from diffir_core.stacks.progress import RestoreProgress
 from diffir_core.stacks.unfinished import Unfinished, described
@@ -32,7 +32,7 @@ PLANES = 6
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every plane is a unit of its own, without having to be large."""
-    monkeypatch.setattr(work, "_BATCH_PIXELS", 1)
+    monkeypatch.setattr(planning, "_BATCH_PIXELS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def whole(
     """The result of an unbroken run."""
     result = tmp_path_factory.mktemp("whole") / f"out{request.param}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "_BATCH_PIXELS", 1)
+        patch.setattr(planning, "_BATCH_PIXELS", 1)
         diffir.restore_file(stack, result, tiny)
     return result
 

@@ -31,18 +31,17 @@ from diffir_core.engine.workers import PauseSwitch
 from diffir_core.errors import InputError
 from diffir_core.model import Model
 from diffir_core.samples import sample_path
-from diffir_core.stacks import subsampling
-from diffir_core.stacks import work as work_module
+from diffir_core.stacks import planning, subsampling
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.batch import restore_folder
 from diffir_core.stacks.estimating import estimate
 from diffir_core.stacks.file_run import restore_file_steps
 from diffir_core.stacks.ordering import NearestFirst
+from diffir_core.stacks.planning import prepare
 from diffir_core.stacks.provenance import provenance, stored_iprs
 from diffir_core.stacks.source import ArraySource, open_source
 from diffir_core.stacks.statistics import StackStatistics, measure
 from diffir_core.stacks.units import Unit, units_of
-from diffir_core.stacks.work import prepare
 
 
 def noisy(shape: tuple[int, ...], dtype: Any = np.uint16) -> np.ndarray:
@@ -57,7 +56,7 @@ def write_stack(path: Path, values: np.ndarray, axes: str, **metadata: Any) -> P
 @pytest.fixture
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every plane is a unit of its own, without having to be large."""
-    monkeypatch.setattr(work_module, "_BATCH_PIXELS", 1)
+    monkeypatch.setattr(planning, "_BATCH_PIXELS", 1)
 
 
 @pytest.mark.parametrize(
