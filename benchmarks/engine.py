@@ -26,14 +26,12 @@ import torch
 from engine_speed.machine import machine
 from engine_speed.report import memory_row, plot, table, time_row
 from engine_speed.timing import official_case, time_case
-from schemes import compare, resident_bytes, run_alone
+from schemes import compare, run_alone
 
 import diffir_core as diffir
 from diffir_core.engine.restorer import Restorer
 from diffir_core.model import Model
 from diffir_core.nn import DiffIRS2
-
-__all__ = ["load", "resident_bytes"]
 
 PAIRED = {
     "fluo-denoise": (256, 512, 1024),
@@ -88,7 +86,6 @@ def measure(
 
 MEMORY = """
 import sys
-import numpy as np, torch
 sys.path.insert(0, {folder!r})
 import engine
 from engine_speed.timing import plain_call, random_image

@@ -2,9 +2,9 @@
 
 A network takes up and down, left and right for different things, if only a little. The
 mean over all of them errs less (Timofte et al., CVPR 2016), at four times the cost. The
-plane is not turned by a quarter: noise that a scan correlates lies along X in training
-and in images, and along Y the network leaves it. All four share the plane's IPR, and
-have attention of their own.
+plane is not turned by a quarter: noise that a scan correlates lies along X in most of
+training and in most images, and along Y the network leaves more of it. All four share
+the plane's IPR, and have attention of their own.
 """
 
 from __future__ import annotations

@@ -425,7 +425,8 @@ import diffir_core as diffir
 from diffir_core.engine.planes import array_plane
 from diffir_core.engine.restorer import Restorer
 from diffir_core.engine.workers import exhaust
-from engine import load, resident_bytes
+from engine import load
+from schemes import resident_bytes
 
 model = load({name!r})
 config = model.config
