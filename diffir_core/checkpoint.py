@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +14,7 @@ from diffir_core._official import State, find_network, infer_config, stage_of
 from diffir_core._shared_weights import WEIGHTS, weights_beside
 from diffir_core._tensor_files import write_tensors
 from diffir_core._unpickling import read_pickled
+from diffir_core._version import package_version
 from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
 from diffir_core.errors import CheckpointError
@@ -168,7 +168,7 @@ def save_model(
     _check_finite(state, f"{path.name}, as {dtype}")
     metadata = {
         "format": _FORMAT,
-        "diffir_version": version("napari-diffir"),
+        "diffir_version": package_version(),
         "stage": str(network.stage),
         "config": network.config.model_dump_json(),
         "card": card.model_dump_json() if card else "",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from importlib.metadata import metadata, version
 from typing import Any
 
+from diffir_core._version import package_version
 from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
 from diffir_core.exporting.weights import SEED
@@ -54,7 +54,7 @@ def describe(model: Model, card: ModelCard, digests: dict[str, str]) -> dict[str
             :_LONGEST_DESCRIPTION
         ],
         # Whoever uploads it has a name and an account; a program has neither.
-        "authors": [{"name": metadata("napari-diffir")["Author"]}],
+        "authors": [{"name": "The napari-diffir developers"}],
         "cite": [_CITE],
         "license": card.licence,
         "covers": [COVER],
@@ -144,5 +144,5 @@ def _provenance(model: Model) -> dict[str, Any]:
         "model": model.name,
         "fingerprint": model.fingerprint,
         "seed": SEED,
-        "napari_diffir": version("napari-diffir"),
+        "napari_diffir": package_version(),
     }

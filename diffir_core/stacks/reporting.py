@@ -6,6 +6,7 @@ import platform
 import time
 from importlib.metadata import version
 
+from diffir_core._version import package_version
 from diffir_core.engine.panels import HALO
 from diffir_core.report import MappingReport, RestoreReport
 from diffir_core.stacks.ledger import Ledger
@@ -45,7 +46,7 @@ class Timing:
 def versions() -> dict[str, str]:
     """Give the versions that a result may depend on."""
     return {
-        "napari-diffir": version("napari-diffir"),
+        "napari-diffir": package_version(),
         "torch": version("torch"),
         "python": platform.python_version(),
     }

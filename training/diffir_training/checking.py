@@ -6,7 +6,11 @@ the network takes.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from diffir_core.checkpoint import save_model
 from diffir_core.errors import InputError
+from diffir_core.nn import DiffIRS1
 from diffir_training.batches import BatchSource
 from diffir_training.building import perceptual_of, trained
 from diffir_training.recipe import Recipe
@@ -24,6 +28,15 @@ def check_files(recipe: Recipe) -> None:
     for schedule in recipe.stages:
         if schedule.adversary is not None:
             perceptual_of(schedule.adversary)
+
+
+def check_saving(network: DiffIRS1, recipe: Recipe, folder: Path) -> None:
+    """Write the weights once, and remove them: what cannot be kept is not begun."""
+    trial = folder / "trial.safetensors"
+    try:
+        save_model(trial, network, card=recipe.card)
+    finally:
+        trial.unlink(missing_ok=True)
 
 
 def check_noise(recipe: Recipe) -> None:

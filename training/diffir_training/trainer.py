@@ -28,6 +28,7 @@ from diffir_training.checking import (
     check_files,
     check_noise,
     check_patch,
+    check_saving,
     check_shares,
 )
 from diffir_training.devices import Devices, find_devices
@@ -81,6 +82,7 @@ class Trainer:
         if (folder / NAME).exists():
             self._load()
         elif self.devices.is_first:
+            check_saving(self.stage1, recipe, folder)
             (folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
 
     def _open_data(self) -> list[Batch]:

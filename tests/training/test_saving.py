@@ -1,0 +1,48 @@
+"""What hours have computed can be saved: it is tried before the first step."""
+
+from __future__ import annotations
+
+import errno
+from importlib.metadata import Distribution
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from diffir_training.recipe import Recipe
+from diffir_training.trainer import Trainer
+
+import diffir_core
+from diffir_core import checkpoint
+
+
+def test_a_run_that_cannot_be_saved_does_not_begin(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "write_tensors", full)
+        with pytest.raises(OSError, match="No space left"):
+            Trainer(recipe, tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+    Trainer(recipe, tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["recipe.yaml"]
+
+
+def test_a_source_folder_on_the_path_trains_and_restores(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster runs a copy of the source that no installer knows."""
+    discover = Distribution.discover
+
+    def without_us(*, name: str) -> Any:
+        return iter(()) if name == "napari-diffir" else discover(name=name)
+
+    monkeypatch.setattr(Distribution, "discover", without_us)
+    run = Trainer(recipe, tmp_path / "run").run()
+    model = diffir_core.load_model(run)
+    image = np.random.default_rng(0).poisson(60, (40, 40)).astype(np.float32)
+    _, report = diffir_core.restore(image, model, axes="YX", return_report=True)
+    assert report.versions["napari-diffir"] == "not installed"
