@@ -6,7 +6,7 @@
 Images and levels are described in `image_quality/blurred.py`. For `deblur`, models are
 compared with the degraded image, with Wiener's filter and Richardson-Lucy, which are
 told the true PSF, with `fluo-denoise`, which does not sharpen, and with Richardson-Lucy
-after it. Balance and iterations are those with the best mean PSNR for so many photons:
+after it. Balance and iterations are those with the best mean PSNR for such an exposure:
 oracles, because without the clean images nobody knows them. For `sr`, models are
 compared with cubic interpolation of the image as it is, and denoised.
 """
@@ -89,10 +89,10 @@ def _models(names: list[str], task: Task) -> list[Sharpener]:
     return [of_model(model) for model in loaded]
 
 
-def _chosen(best: dict[float, list[Sharpener]]) -> Iterator[str]:
-    for photons, methods in best.items():
+def _chosen(best: dict[str, list[Sharpener]]) -> Iterator[str]:
+    for exposure, methods in best.items():
         names = (method.name for method in methods if method.oracle)
-        yield f"- {photons:g} photons: {'; '.join(names)}"
+        yield f"- {exposure}: {'; '.join(names)}"
 
 
 def _say(title: str, lines: Iterable[str]) -> None:

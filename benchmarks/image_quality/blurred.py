@@ -2,8 +2,9 @@
 
 The images are those of `simulated variety` of `sets.py`. Blur, binning and camera are
 the classes that training draws from, each here with fixed values: a 16-bit camera with
-a tenth of background light, one photon of read noise and no faulty pixels. The noise is
-seeded by the name of the image and the level.
+a tenth of background light, one photon of read noise and no faulty pixels. In a scan
+that is faster than its detector, neighbours share their noise. The noise is seeded by
+the name of the image and the level.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 from diffir_training.degradations import Binning, Camera, GaussianBlur
+from diffir_training.degradations.correlated_noise import blurred_noise
 from numpy.typing import NDArray
 
 from image_quality.pairs import Image, spread
@@ -31,6 +33,8 @@ _FULL_SCALE = 2**16 - 1
 _EXPOSURE = 0.25
 """Of the full scale, at 1: single pixels are up to three times as bright."""
 _OFFSET = 100.0
+_SCAN_BLUR_PX = (0.44, 0.9)
+"""Of the noise of a scan, along Y and X; as in `simulated resampled`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,28 @@ class Level:
     photons: float
     """At the bright end of the image, in a pixel of the camera."""
     binning: int = 1
+    scan: bool = False
+    """Whether neighbours share their noise."""
 
     @property
     def title(self) -> str:
         """What stands above a column."""
-        return f"{self.sigma:g} px, {self.photons:g} photons"
+        return f"{self.sigma:g} px, {self.exposure}"
+
+    @property
+    def exposure(self) -> str:
+        """What the noise is."""
+        return f"{self.photons:g} photons" + self.scan * ", scan"
+
+    def expose(self, light: Image, rng: np.random.Generator) -> Image:
+        """Give the counts (y, x), uint16, of light that is 1 at its bright end."""
+        camera = self.camera
+        counts = camera.expose(light, rng)
+        if self.scan:
+            photons = (light + camera.background) * camera.photons
+            mean = photons * camera.gain + camera.offset
+            counts = mean + blurred_noise(counts - mean, _SCAN_BLUR_PX)
+        return np.clip(np.rint(counts), 0, _FULL_SCALE).astype(np.uint16)
 
     @property
     def camera(self) -> Camera:
@@ -64,10 +85,15 @@ class Level:
 
 
 LEVELS: dict[Task, tuple[Level, ...]] = {
-    "deblur": tuple(
-        Level(sigma, photons) for photons in (30.0, 300.0) for sigma in (1.0, 1.5, 2.0)
+    "deblur": (
+        *(Level(sigma, light) for light in (30.0, 300.0) for sigma in (1.0, 1.5, 2.0)),
+        *(Level(1.5, light, scan=True) for light in (30.0, 300.0)),
     ),
-    "sr": tuple(Level(0.8, photons, binning=2) for photons in (30.0, 300.0)),
+    "sr": tuple(
+        Level(0.8, light, binning=2, scan=scan)
+        for scan in (False, True)
+        for light in (30.0, 300.0)
+    ),
 }
 
 
@@ -110,5 +136,4 @@ def degraded(name: str, clean: Image, level: Level) -> Blurred:
     light = blur.apply(sharp[None].astype(np.float32), rng).noisy
     if level.binning == 2:
         light = Binning(factor=2).apply(light, rng).noisy
-    counts = level.camera.expose(light[0], rng).astype(np.uint16)
-    return Blurred(name, level, counts, sharp)
+    return Blurred(name, level, level.expose(light[0], rng), sharp)

@@ -142,15 +142,15 @@ def sharpness(image: Blurred, result: Float64) -> Sharpness:
 
 def best_settings(
     rows: Iterable[SharpRow], methods: list[Sharpener]
-) -> dict[float, list[Sharpener]]:
-    """Give, by photons, what to show: of an oracle the setting with the best PSNR.
+) -> dict[str, list[Sharpener]]:
+    """Give, by exposure, what to show: of an oracle the setting with the best PSNR.
 
     It is the best in the mean over images and widths of the blur.
     """
-    by_photons: dict[float, list[SharpRow]] = {}
+    alike: dict[str, list[SharpRow]] = {}
     for row in rows:
-        by_photons.setdefault(row.level.photons, []).append(row)
-    return {photons: _best(own, methods) for photons, own in by_photons.items()}
+        alike.setdefault(row.level.exposure, []).append(row)
+    return {exposure: _best(own, methods) for exposure, own in alike.items()}
 
 
 def _best(rows: list[SharpRow], methods: list[Sharpener]) -> list[Sharpener]:
@@ -168,7 +168,7 @@ def _mean_psnr(rows: list[SharpRow], method: str) -> float:
 
 
 def with_oracles(
-    rows: Iterable[SharpRow], best: dict[float, list[Sharpener]]
+    rows: Iterable[SharpRow], best: dict[str, list[Sharpener]]
 ) -> list[SharpRow]:
     """Put the best setting in the place of all that were tried."""
     return [
@@ -176,7 +176,7 @@ def with_oracles(
             row,
             scores={
                 method.oracle or method.name: row.scores[method.name]
-                for method in best[row.level.photons]
+                for method in best[row.level.exposure]
             },
         )
         for row in rows

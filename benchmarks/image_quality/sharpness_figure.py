@@ -44,8 +44,9 @@ def draw_sharpness(
 
 def _level(task: Task) -> Level:
     """Take the middle one of those with most photons."""
-    most = max(level.photons for level in LEVELS[task])
-    levels = [level for level in LEVELS[task] if level.photons == most]
+    white = [level for level in LEVELS[task] if not level.scan]
+    most = max(level.photons for level in white)
+    levels = [level for level in white if level.photons == most]
     return levels[len(levels) // 2]
 
 
