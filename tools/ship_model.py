@@ -75,7 +75,8 @@ def _sets(found: Any) -> dict[str, list[Any]]:
     sets: dict[str, list[Any]] = {}
     for row in found:
         level = row["level"]
-        title = f"blur {level['sigma']:g} px, {level['photons']:g} photons"
+        noise = f"{level['photons']:g} photons" + level["scan"] * ", scan"
+        title = f"blur {level['sigma']:g} px, {noise}"
         sets.setdefault(title, []).append(row)
     return sets
 
