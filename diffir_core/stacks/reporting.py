@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from importlib.metadata import version
+
+import torch
 
 from diffir_core._version import package_version
 from diffir_core.engine.panels import HALO
@@ -47,7 +48,7 @@ def versions() -> dict[str, str]:
     """Give the versions that a result may depend on."""
     return {
         "napari-diffir": package_version(),
-        "torch": version("torch"),
+        "torch": str(torch.__version__),  # Not every build is known to pip.
         "python": platform.python_version(),
     }
 
