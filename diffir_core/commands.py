@@ -178,6 +178,8 @@ def crew_of(
 
 
 def _line(destination: Path, report: RestoreReport) -> str:
+    from diffir_core.report import rounding_sentence
+
     line = (
         f"{destination}: {_count(report.planes)} in {report.seconds:.1f} s on "
         f"{report.device}, {report.clipped_values} values clipped to "
@@ -185,7 +187,7 @@ def _line(destination: Path, report: RestoreReport) -> str:
     )
     share = report.device_wait_share
     waited = "" if share is None else f", the device waited {share:.1%} of the time"
-    return f"{line}{waited}."
+    return f"{line}{waited}.{rounding_sentence(report.rounded_to_levels)}"
 
 
 def _count(planes: int) -> str:

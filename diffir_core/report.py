@@ -13,6 +13,22 @@ class MappingReport(FrozenConfig):
     scale: float
 
 
+FEW_LEVELS = 50
+"""Below so many, rounding costs a tenth of a decibel and more: of n levels, it allows
+20 log10(n) + 10.8 dB at most (`benchmarks/grey_levels.py`)."""
+
+
+def rounding_sentence(levels: int | None) -> str:
+    """Say that a result is rounded to few grey levels, after a space; else nothing."""
+    if levels is None:
+        return ""
+    apart = f"{levels} grey level{'' if levels == 1 else 's'} apart"
+    return (
+        f" Dark and bright are only {apart}, and the result is rounded to them; the "
+        "output type float32 keeps what lies between."
+    )
+
+
 class RestoreReport(FrozenConfig):
     """The provenance of a result."""
 
@@ -46,6 +62,9 @@ class RestoreReport(FrozenConfig):
     clipped_values: int
     """Restored values that the output type could not hold."""
     output_dtype: str
+    rounded_to_levels: int | None = None
+    """How many grey levels lie between dark and bright, in the channel with fewest, if
+    the result is rounded to them and they are fewer than 50; else None."""
     mappings: tuple[MappingReport, ...]
     seed: int
     ipr_source: str

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 import time
+from typing import Any
 
+import numpy as np
 import torch
 
 from diffir_core._version import package_version
 from diffir_core.engine.panels import HALO
-from diffir_core.report import MappingReport, RestoreReport
+from diffir_core.report import FEW_LEVELS, MappingReport, RestoreReport
 from diffir_core.stacks.ledger import Ledger
 from diffir_core.stacks.statistics import StackStatistics, mean_norm
 from diffir_core.stacks.units import decode_vector
@@ -88,6 +90,7 @@ def report_of(
         temporary_file_bytes=plan.file_bytes if plan else 0,
         clipped_values=sum(record.clipped for record in records),
         output_dtype=str(work.dtype),
+        rounded_to_levels=_few_levels(work.dtype, statistics),
         mappings=tuple(
             MappingReport(channel=channel or 0, offset=m.offset, scale=m.scale)
             for channel, m in statistics.mappings.items()
@@ -99,3 +102,11 @@ def report_of(
         **dict(restorer.settled),
         options=restorer.options.model_dump(mode="json"),
     )
+
+
+def _few_levels(dtype: np.dtype[Any], statistics: StackStatistics) -> int | None:
+    """Give the levels of the channel with fewest, if the result is rounded to few."""
+    if dtype.kind not in "iu" or not statistics.mappings:
+        return None
+    least = min(mapping.scale for mapping in statistics.mappings.values())
+    return int(least) if least < FEW_LEVELS else None

@@ -85,7 +85,9 @@ class StackState:
         if end is None:
             return
         self.fraction, self.planes_done = 1.0, self.planes
-        self.message = restored_sentence(end.planes, end.seconds, end.clipped_values)
+        self.message = restored_sentence(
+            end.planes, end.seconds, end.clipped_values, end.rounded_to_levels
+        )
 
     def end(self, error: Exception | None) -> None:
         """Show that nothing is done any more; with an error, nothing ever was."""

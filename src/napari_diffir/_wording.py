@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from diffir_core.errors import InputError
+from diffir_core.report import rounding_sentence
 
 
 def duration(seconds: float) -> str:
@@ -14,10 +15,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def restored_sentence(planes: int, seconds: float, clipped_values: int) -> str:
-    """Say that a restoration is done; of clipped values, if there are any."""
+def restored_sentence(
+    planes: int, seconds: float, clipped_values: int, levels: int | None = None
+) -> str:
+    """Say that a restoration is done; of clipped values, and of few grey levels."""
     clipped = f", {counted(clipped_values, 'value')} clipped" if clipped_values else ""
-    return f"Restored {counted(planes, 'plane')} in {duration(seconds)}{clipped}."
+    done = f"Restored {counted(planes, 'plane')} in {duration(seconds)}{clipped}."
+    return done + rounding_sentence(levels)
 
 
 def counted(number: int, noun: str) -> str:

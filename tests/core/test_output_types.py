@@ -104,3 +104,29 @@ def test_estimate_and_restore_refuse_and_take_the_same(
     assert status == 0, said
     assert "2; the first:" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_few_grey_levels_are_told_where_a_result_is_rounded_to_them(
+    tiny: Model, tmp_path: Path, tiny_file: Path, diffir_command: Command
+) -> None:
+    """As photon counters write: from dark to bright, a dozen levels."""
+    few = np.random.default_rng(0).poisson(4, (48, 48)).astype(np.uint8)
+    for values, options, levels in (
+        (few, {}, 10),
+        (few, {"output_dtype": "float32"}, None),
+        (few.astype(np.float32), {}, None),
+        (few * np.uint16(40), {}, None),
+    ):
+        _, report = diffir.restore(
+            values,
+            tiny,
+            axes="YX",
+            options=diffir.RestoreOptions(**options),
+            return_report=True,
+        )
+        assert report.rounded_to_levels == levels
+    tifffile.imwrite(tmp_path / "few.tif", few, metadata={"axes": "YX"})
+    words = ("restore", "few.tif", "out.tif", "--model", str(tiny_file))
+    code, said = diffir_command(*words)
+    assert code == 0
+    assert "only 10 grey levels apart" in " ".join(said.split())

@@ -261,6 +261,25 @@ def test_the_copied_script_does_what_the_button_does(
     assert "is of no file" in widget.status.text()
 
 
+def test_few_grey_levels_are_said_and_may_be_kept_apart(
+    viewer: Any, tiny_model: Path, qtbot: Any
+) -> None:
+    photons = np.random.default_rng(0).poisson(4, (32, 32)).astype(np.uint8)
+    viewer.add_image(photons, name="photons")
+    widget = open_widget(viewer, tiny_model)
+    box = widget.form.options_box
+    for dtype in (None, "float32"):
+        box.type_box.setCurrentIndex(box.type_box.findData(dtype))
+        widget.restore_button.click()
+        qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=60_000)
+        assert "Restored 1 plane in" in widget.status.text()
+        assert ("grey levels apart" in widget.status.text()) == (dtype is None)
+        assert viewer.layers[1].data.dtype == (dtype or np.uint8)
+        viewer.layers.pop(1)
+    box.show_options(diffir.RestoreOptions(output_dtype="uint16"))
+    assert box.options.output_dtype == "uint16"
+
+
 def test_the_copied_command_names_the_layers_file(
     viewer: Any, tiny_model: Path
 ) -> None:

@@ -16,6 +16,7 @@ from diffir_core.options import RestoreOptions
 from napari_diffir._preferences import preferences
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")
+_TYPES = {"as the input": None, "float32": "float32"}
 
 
 class OptionsBox(QGroupBox):
@@ -39,6 +40,9 @@ class OptionsBox(QGroupBox):
             _card_box("kept as measured", "as the model gives it") for _ in range(2)
         )
         self.flips_box = _card_box("all four, averaged", "as the image lies")
+        self.type_box = QComboBox()
+        for name, dtype in _TYPES.items():
+            self.type_box.addItem(name, dtype)
         self.low_box, self.high_box = _percentile_box(1.0), _percentile_box(99.8)
         self.memory_edit.setPlaceholderText("what is free")
         self.device_box.setToolTip(
@@ -64,6 +68,10 @@ class OptionsBox(QGroupBox):
             "The mean of a plane restored as it lies, upside down, left to right, and "
             "both, is a little nearer to the truth and takes about three times as long."
         )
+        self.type_box.setToolTip(
+            "Whole numbers are too coarse for a result where few grey levels lie "
+            "between dark and bright; float32 keeps what lies between them."
+        )
         self.seed_box.setToolTip("Of the random start; the same seed, the same result.")
         for box, end in ((self.low_box, "dark"), (self.high_box, "bright")):
             box.setToolTip(f"What counts as {end}, in percent of the pixels.")
@@ -76,6 +84,7 @@ class OptionsBox(QGroupBox):
         form.addRow("Local mean", self.mean_box)
         form.addRow("Fine structure", self.structure_box)
         form.addRow("Flips", self.flips_box)
+        form.addRow("Result type", self.type_box)
         form.addRow("Seed", self.seed_box)
         form.addRow("Dark percentile", self.low_box)
         form.addRow("Bright percentile", self.high_box)
@@ -100,6 +109,7 @@ class OptionsBox(QGroupBox):
             keep_local_mean=self.mean_box.currentData(),
             keep_fine_structure=self.structure_box.currentData(),
             average_flips=self.flips_box.currentData(),
+            output_dtype=self.type_box.currentData(),
             intensity=intensity,
         )
 
@@ -136,6 +146,10 @@ class OptionsBox(QGroupBox):
         self.device_box.setCurrentText(options.device)
         self.memory_edit.setText(options.memory or "")
         self._show_scope(options.ipr_scope)
+        dtype = options.output_dtype
+        if self.type_box.findData(dtype) < 0:  # Such as uint16, of a job.
+            self.type_box.addItem(str(dtype), dtype)
+        self.type_box.setCurrentIndex(self.type_box.findData(dtype))
         for box, asked in (
             (self.mean_box, options.keep_local_mean),
             (self.structure_box, options.keep_fine_structure),

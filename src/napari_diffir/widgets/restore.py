@@ -153,7 +153,10 @@ class RestoreWidget(Panel):
         self.progress_bar.setValue(_BAR_STEPS)
         self.status.setText(
             restored_sentence(
-                report["planes"], report["seconds"], report["clipped_values"]
+                report["planes"],
+                report["seconds"],
+                report["clipped_values"],
+                report["rounded_to_levels"],
             )
         )
         show_info(f"DiffIR: '{added.name}' is ready.")
