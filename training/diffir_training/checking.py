@@ -7,6 +7,7 @@ the network takes.
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from diffir_core.checkpoint import save_model
 from diffir_core.errors import InputError
@@ -32,11 +33,8 @@ def check_files(recipe: Recipe) -> None:
 
 def check_saving(network: DiffIRS1, recipe: Recipe, folder: Path) -> None:
     """Write the weights once, and remove them: what cannot be kept is not begun."""
-    trial = folder / "trial.safetensors"
-    try:
-        save_model(trial, network, card=recipe.card)
-    finally:
-        trial.unlink(missing_ok=True)
+    with TemporaryDirectory(dir=folder) as inside:
+        save_model(Path(inside) / "trial.safetensors", network, card=recipe.card)
 
 
 def check_noise(recipe: Recipe) -> None:
