@@ -2,7 +2,10 @@
 
     python benchmarks/quality.py [--model fluo-denoise ...] [--rival NAME=FILE ...]
         [--data DIR] [--sets ...] [--json FILE] [--figure FILE] [--scores FILE]
-        [--limit N]
+        [--limit N] [--float32]
+
+Models give the type of the image, which rounds their results; `--float32` scores them
+once more as they are, as the other methods are.
 
 Sets are described in `image_quality/sets.py`, methods in `image_quality/classical.py`,
 `stabilised_bm3d.py` and `noise2void.py`. BM3D needs what is in
@@ -49,7 +52,9 @@ from image_quality.yardsticks import yardstick_table
 def main() -> None:
     """Score, print tables as Markdown, draw the figure."""
     options = _options()
-    methods, models = _methods(options.model, options.methods)
+    methods, models = _methods(
+        options.model, options.methods, unrounded=options.float32
+    )
     methods += [of_rival(name, path) for name, path in options.rival]
     check_names(method.name for method in methods)
     file = ScoreFile(options.scores)
@@ -82,6 +87,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rival", nargs="+", type=_named_file, default=[], metavar="NAME=FILE"
     )
+    parser.add_argument(
+        "--float32", action="store_true", help="models once more, not rounded"
+    )
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--methods", nargs="+", help="besides models; default all")
@@ -102,10 +110,11 @@ def _named_file(text: str) -> tuple[str, Path]:
 
 
 def _methods(
-    names: list[str], asked: list[str] | None
+    names: list[str], asked: list[str] | None, *, unrounded: bool
 ) -> tuple[list[Method], list[str]]:
     """Give what can be compared, and the names of the models among it."""
-    models = [of_model(name) for name in names]
+    dtypes = (None, "float32") if unrounded else (None,)
+    models = [of_model(name, dtype) for name in names for dtype in dtypes]
     wanted = [
         method
         for method in classical_methods()

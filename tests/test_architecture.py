@@ -99,6 +99,7 @@ def test_arrows_inside_the_core_point_inwards() -> None:
             "_stopping",
             "_tensor_files",
             "_unpickling",
+            "_version",
             "_whole_files",
             "options",
             "report",

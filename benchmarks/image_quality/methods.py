@@ -65,15 +65,20 @@ def classical_methods() -> list[Method]:
     return [noisy, *blind, nlm, *oracles, bm3d, n2v]
 
 
-def of_model(name: str) -> Method:
-    """Restore with a DiffIR model as anybody would: default options, type as given."""
+def of_model(name: str, dtype: str | None = None) -> Method:
+    """Restore with a DiffIR model as anybody would: default options, type as given.
+
+    With a type of its own, the result is not rounded to that of the image, as those of
+    the other methods are not.
+    """
     model = diffir.load_model(name)
-    settled = settle(model.card, diffir.RestoreOptions())
+    options = diffir.RestoreOptions(output_dtype=dtype)
+    settled = settle(model.card, options)
     told = "".join(str(int(value)) for value in settled.model_dump().values())
     return Method(
-        model.name,
+        f"{model.name}, {dtype}" if dtype else model.name,
         f"{model.fingerprint[:16]}-{told}",
-        lambda pair: diffir.restore(pair.noisy, model, axes="YX"),
+        lambda pair: diffir.restore(pair.noisy, model, axes="YX", options=options),
     )
 
 

@@ -212,6 +212,7 @@ def test_the_command_prints_every_table_and_goes_on(
     save_rival(data / "rival.safetensors", UNet(UNetConfig(width=4)))
     rival = f"U-Net={data / 'rival.safetensors'}"
     few = ("--methods", "Gaussian", "--rival", rival, "--json", str(result))
+    few = (*few, "--float32")
     first = run("quality.py", *where, *few)
     for title in ("w2s", "fmd mixed", "fmd fields", "fmd repeats", "simulated nuclei",
                   "simulated sem", "simulated scanned", "simulated resampled",
@@ -225,7 +226,9 @@ def test_the_command_prints_every_table_and_goes_on(
     shutil.rmtree(data / "clean" / "morpholibj")
     assert "simulated variety is left out" in run("quality.py", *where, *few)
     (row, _) = json.loads(result.read_text())["fmd mixed"]
-    assert set(row["scores"]) == {"noisy", "Gaussian", "tiny", "U-Net"}
+    both = {"tiny", "tiny, float32"}
+    assert set(row["scores"]) == {"noisy", "Gaussian", "U-Net", *both}
+    assert row["scores"]["tiny"]["psnr"] != row["scores"]["tiny, float32"]["psnr"]
 
 
 def test_models_of_each_number_of_reverse_steps_are_compared(
