@@ -102,7 +102,8 @@ def _say(title: str, lines: Iterable[str]) -> None:
 
 
 def _as_json(rows: list[SharpRow]) -> str:
-    return json.dumps([asdict(row) for row in rows], indent=1) + "\n"
+    values = [asdict(row) | {"title": row.level.title} for row in rows]
+    return json.dumps(values, indent=1) + "\n"
 
 
 if __name__ == "__main__":

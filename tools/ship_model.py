@@ -74,10 +74,7 @@ def _sets(found: Any) -> dict[str, list[Any]]:
         return found
     sets: dict[str, list[Any]] = {}
     for row in found:
-        level = row["level"]
-        noise = f"{level['photons']:g} photons" + level["scan"] * ", scan"
-        title = f"blur {level['sigma']:g} px, {noise}"
-        sets.setdefault(title, []).append(row)
+        sets.setdefault(f"blur {row['title']}", []).append(row)
     return sets
 
 

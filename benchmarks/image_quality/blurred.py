@@ -17,12 +17,12 @@ from typing import Literal
 
 import numpy as np
 from diffir_training.degradations import Binning, Camera, GaussianBlur
-from diffir_training.degradations.correlated_noise import blurred_noise
+from diffir_training.degradations.scanning import Scanner
 from numpy.typing import NDArray
 
 from image_quality.pairs import Image, spread
 from image_quality.simulated_noise import stretched
-from image_quality.simulated_sets import clean_variety
+from image_quality.simulated_sets import SCAN_BLUR_PX, clean_variety
 
 Task = Literal["deblur", "sr"]
 Float64 = NDArray[np.float64]
@@ -33,8 +33,6 @@ _FULL_SCALE = 2**16 - 1
 _EXPOSURE = 0.25
 """Of the full scale, at 1: single pixels are up to three times as bright."""
 _OFFSET = 100.0
-_SCAN_BLUR_PX = (0.44, 0.9)
-"""Of the noise of a scan, along Y and X; as in `simulated resampled`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Level:
     """At the bright end of the image, in a pixel of the camera."""
     binning: int = 1
     scan: bool = False
-    """Whether neighbours share their noise."""
+    """Whether neighbours share their noise, as in `simulated resampled`."""
 
     @property
     def title(self) -> str:
@@ -61,13 +59,12 @@ class Level:
 
     def expose(self, light: Image, rng: np.random.Generator) -> Image:
         """Give the counts (y, x), uint16, of light that is 1 at its bright end."""
-        camera = self.camera
-        counts = camera.expose(light, rng)
         if self.scan:
-            photons = (light + camera.background) * camera.photons
-            mean = photons * camera.gain + camera.offset
-            counts = mean + blurred_noise(counts - mean, _SCAN_BLUR_PX)
-        return np.clip(np.rint(counts), 0, _FULL_SCALE).astype(np.uint16)
+            scanner = Scanner(self.camera, SCAN_BLUR_PX, line_noise=0.0)
+            counts = scanner.scan(light, rng)
+        else:
+            counts = self.camera.expose(light, rng)
+        return counts.astype(np.uint16)
 
     @property
     def camera(self) -> Camera:

@@ -28,7 +28,7 @@ _CORRELATED = 0.05
 """Deviation of correlated noise, of `RANGE`."""
 _PER_COUNT = 4.0
 """Photons of a count there."""
-_SCAN_BLUR_PX = (0.44, 0.9)
+SCAN_BLUR_PX = (0.44, 0.9)
 """Across and along the lines of a scan; as the noise of two nerves is correlated."""
 _LINE_NOISE = 0.2
 """Deviation of what lines are off by, of that of the noise at the bright end."""
@@ -59,7 +59,7 @@ def simulated_scanned(data: Path) -> Iterator[Pair]:
                 group = "lines off" if lines else "lines even"
                 label = f"{name}/scanned/{electrons:g}/{group}"
                 clean = binned(micrograph, 4)
-                yield scanned(label, group, clean, electrons, _SCAN_BLUR_PX, lines)
+                yield scanned(label, group, clean, electrons, SCAN_BLUR_PX, lines)
 
 
 def simulated_resampled(data: Path) -> Iterator[Pair]:
@@ -68,7 +68,7 @@ def simulated_resampled(data: Path) -> Iterator[Pair]:
     It is blurred along a scan, or along both axes, as by turning or registering.
     """
     for image, clean in clean_variety(data):
-        for group, blur_px in (("scan", _SCAN_BLUR_PX), ("both axes", (0.6, 0.6))):
+        for group, blur_px in (("scan", SCAN_BLUR_PX), ("both axes", (0.6, 0.6))):
             yield scanned(f"{image}/resampled/{group}", group, clean, 20.0, blur_px)
 
 
@@ -81,7 +81,7 @@ def simulated_processed(data: Path) -> Iterator[Pair]:
     """
     for image, clean in clean_variety(data):
         name = f"{image}/processed"
-        turned = scanned(f"{name}/turned", "turned scan", clean.T, 20.0, _SCAN_BLUR_PX)
+        turned = scanned(f"{name}/turned", "turned scan", clean.T, 20.0, SCAN_BLUR_PX)
         yield replace(turned, noisy=turned.noisy.T, reference=turned.reference.T)
         for group, process in _PROCESSES.items():
             pair = scanned(f"{name}/{group}", group, clean, 20.0, (0.0, 0.0))

@@ -35,7 +35,8 @@ def test_shipped_models_restore_as_on_the_cpu(
     planes: np.ndarray, name: str, memory: str | None
 ) -> None:
     model = diffir.load_model(name)
-    expected = diffir.restore(planes[0], model, axes="YX")
+    on_cpu = diffir.RestoreOptions(device="cpu")
+    expected = diffir.restore(planes[0], model, axes="YX", options=on_cpu)
     options = diffir.RestoreOptions(device="cuda", memory=memory)
     restored = diffir.restore(planes[0], model, axes="YX", options=options)
     assert_same(restored, expected)

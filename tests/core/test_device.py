@@ -34,7 +34,8 @@ def test_a_device_is_chosen_with_a_reason() -> None:
 @pytest.mark.parametrize("kernels", ["torch", "compiled"])
 def test_cuda_equals_the_cpu(tiny: Model, kernels: str) -> None:
     image = np.random.default_rng(0).poisson(60, (310, 275)).astype(np.float32)
-    expected = diffir.restore(image, tiny, axes="YX")
+    on_cpu = diffir.RestoreOptions(device="cpu")
+    expected = diffir.restore(image, tiny, axes="YX", options=on_cpu)
     for memory in (None, "200MB"):
         options = diffir.RestoreOptions(device="cuda", kernels=kernels, memory=memory)
         restored = diffir.restore(image, tiny, axes="YX", options=options)

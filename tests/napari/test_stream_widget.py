@@ -543,13 +543,14 @@ def test_every_option_is_looked_at_at_once(
     asked: list[bool] = []
     form.changed.connect(lambda: asked.append(True))
     kept = box.mean_box, box.structure_box, box.flips_box
-    for choice in (box.device_box, *kept, box.scope_box):
+    for choice in (box.device_box, *kept, box.type_box, box.scope_box):
         asked.clear()
         choice.setCurrentIndex(choice.count() - 1)
         assert asked, choice.toolTip()
     options = box.options
     assert options.keep_local_mean is options.keep_fine_structure is False
     assert options.average_flips is False
+    assert options.output_dtype == "float32"
     for number in (box.seed_box, box.low_box):
         asked.clear()
         number.setValue(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from psygnal import Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -20,17 +21,24 @@ _TYPES = {"as the input": None, "float32": "float32"}
 
 
 class OptionsBox(QGroupBox):
-    """Shows options; those that it has no field for stay as they were set."""
+    """Shows options; those that it has no field for stay as they were set.
+
+    `changed` tells of every field.
+    """
+
+    changed = Signal()
 
     def __init__(self) -> None:
         super().__init__("Options")
         self._build()
         self._lay_out()
+        self._connect()
         self.show_options(preferences().options)
 
     def _build(self) -> None:
         self.device_box, self.memory_edit = QComboBox(), QLineEdit()
-        self.device_box.addItems(_DEVICES)
+        for name in _DEVICES:
+            self.device_box.addItem(name, name)
         self.seed_box, self.scope_box = QSpinBox(), QComboBox()
         self.seed_box.setRange(0, 2**31 - 1)
         self.scope_box.addItem("each plane", "plane")
@@ -89,6 +97,19 @@ class OptionsBox(QGroupBox):
         form.addRow("Dark percentile", self.low_box)
         form.addRow("Bright percentile", self.high_box)
 
+    def _connect(self) -> None:
+        """Tell of every field, whichever there will be."""
+        self.memory_edit.textChanged.connect(self._tell)
+        for choice in self.findChildren(QComboBox):
+            choice.currentIndexChanged.connect(self._tell)
+        for whole in self.findChildren(QSpinBox):
+            whole.valueChanged.connect(self._tell)
+        for number in self.findChildren(QDoubleSpinBox):
+            number.valueChanged.connect(self._tell)
+
+    def _tell(self, value: object = None) -> None:
+        self.changed.emit()
+
     @property
     def options(self) -> RestoreOptions:
         """The options; raises `InputError` for a memory that is no size."""
@@ -141,36 +162,33 @@ class OptionsBox(QGroupBox):
         """Show options, such as those of a job."""
         self._others = options
         self.seed_box.setValue(min(options.seed, self.seed_box.maximum()))
-        if self.device_box.findText(options.device) < 0:  # Such as cuda:1.
-            self.device_box.addItem(options.device)
-        self.device_box.setCurrentText(options.device)
+        _choose(self.device_box, options.device)  # Such as cuda:1.
         self.memory_edit.setText(options.memory or "")
         self._show_scope(options.ipr_scope)
-        dtype = options.output_dtype
-        if self.type_box.findData(dtype) < 0:  # Such as uint16, of a job.
-            self.type_box.addItem(str(dtype), dtype)
-        self.type_box.setCurrentIndex(self.type_box.findData(dtype))
-        for box, asked in (
-            (self.mean_box, options.keep_local_mean),
-            (self.structure_box, options.keep_fine_structure),
-            (self.flips_box, options.average_flips),
-        ):
-            box.setCurrentIndex(box.findData(asked))
+        _choose(self.type_box, options.output_dtype)  # Such as uint16, of a job.
+        _choose(self.mean_box, options.keep_local_mean)
+        _choose(self.structure_box, options.keep_fine_structure)
+        _choose(self.flips_box, options.average_flips)
         self.low_box.setValue(options.intensity.low_percentile)
         self.high_box.setValue(options.intensity.high_percentile)
 
     def _show_scope(self, scope: str) -> None:
         if scope != "region" and (other := self.scope_box.findData("region")) >= 0:
             self.scope_box.removeItem(other)
-        if self.scope_box.findData(scope) < 0:
-            self.scope_box.addItem(f"a {scope}", scope)
-        self.scope_box.setCurrentIndex(self.scope_box.findData(scope))
+        _choose(self.scope_box, scope, f"a {scope}")
 
 
 def _untouched(box: QDoubleSpinBox, before: float) -> float:
     """Give the value of a box, or what it was before it was rounded to be shown."""
     shown, half_a_step = box.value(), 0.501 * 10.0 ** -box.decimals()
     return before if abs(shown - before) <= half_a_step else shown
+
+
+def _choose(box: QComboBox, value: object, name: str | None = None) -> None:
+    """Choose a value, which is added if the box does not know it."""
+    if box.findData(value) < 0:
+        box.addItem(name or str(value), value)
+    box.setCurrentIndex(box.findData(value))
 
 
 def _card_box(yes: str, no: str) -> QComboBox:

@@ -88,21 +88,7 @@ class StackForm(QWidget):
         self.axes_edit.textChanged.connect(self._show_hint)
         self.output_edit.textChanged.connect(self._tell)
         self.replace_box.toggled.connect(self._tell)
-        self._connect_options(self.options_box)
-
-    def _connect_options(self, box: OptionsBox) -> None:
-        box.memory_edit.textChanged.connect(self._tell)
-        kinds = (
-            box.device_box,
-            box.scope_box,
-            box.mean_box,
-            box.structure_box,
-            box.flips_box,
-        )
-        for choice in kinds:
-            choice.currentIndexChanged.connect(self._tell)
-        for number in (box.seed_box, box.low_box, box.high_box):
-            number.valueChanged.connect(self._tell)
+        self.options_box.changed.connect(self._tell)
 
     def _tell(self, value: object = None) -> None:
         self.changed.emit()
