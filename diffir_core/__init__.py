@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from diffir_core.card import ModelCard
     from diffir_core.checkpoint import convert, load_model, save_model
     from diffir_core.config import PRESETS, ModelConfig
+    from diffir_core.downloading import download_model
     from diffir_core.engine.frozen import FrozenState
     from diffir_core.ipr import IPR, blend
     from diffir_core.ipr_steering import ipr_distance, steer
@@ -40,6 +41,7 @@ _HOMES = {
     "RestoreReport": "report",
     "blend": "ipr",
     "convert": "checkpoint",
+    "download_model": "downloading",
     "extract_ipr": "stacks.extracting",
     "extract_iprs": "stacks.extracting",
     "freeze": "stacks.freezing",
@@ -65,6 +67,7 @@ __all__ = [
     "RestoreReport",
     "blend",
     "convert",
+    "download_model",
     "extract_ipr",
     "extract_iprs",
     "freeze",

@@ -12,7 +12,7 @@ from rich.console import Console
 from diffir_core._stopping import exit_status
 from diffir_core.errors import DiffIRError
 from diffir_core.ipr_commands import app as ipr_app
-from diffir_core.model_commands import convert, export, info, models
+from diffir_core.model_commands import convert, download, export, info, models
 from diffir_core.restore_commands import demo, estimate, restore
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (restore, estimate, models, info, convert, export, demo):
+for _command in (restore, estimate, models, download, info, convert, export, demo):
     app.command()(_command)
 app.add_typer(ipr_app, name="ipr")
 

@@ -1,4 +1,4 @@
-"""The commands `diffir models | info | convert | export`."""
+"""The commands `diffir models | download | info | convert | export`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,38 @@ def models() -> None:
                 name, card.description, "; ".join(card.training_data), card.licence
             )
     Console().print(table)
+
+
+def download(
+    address: Annotated[
+        str,
+        typer.Argument(help="https:, http:, ftp: or doi:DOI/FILE of a weights file."),
+    ],
+    sha256: Annotated[
+        str, typer.Option(help="The file's SHA-256, as its authors state it.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The file to write, or its folder; by default, this folder."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another file of that name.")
+    ] = False,
+) -> None:
+    """Fetch a model, and keep it if it is the very file that was meant."""
+    from diffir_core._progress_bar import BytesBar
+    from diffir_core.downloading import download_model
+
+    with BytesBar() as bar:
+        model = download_model(
+            address, sha256, output, overwrite=overwrite, progress=bar
+        )
+    Console(soft_wrap=True).print(
+        f"{model.source}: {model.config.task}, stage {model.stage}, fingerprint "
+        f"{model.fingerprint[:12]}",
+        highlight=False,
+        markup=False,
+    )
 
 
 def info(

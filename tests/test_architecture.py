@@ -35,6 +35,7 @@ LAYERS = (
     "exporting",
     "stacks",
     "engine",
+    "downloading",
     "checkpoint",
     "model",
     "nn",

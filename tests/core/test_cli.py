@@ -59,7 +59,7 @@ def test_restore_info_and_convert(tiny_file: Path, tmp_path: Path) -> None:
 
 def test_help_names_every_command() -> None:
     shown = diffir("--help").stdout
-    for command in ("restore", "info", "models", "convert", "demo", "train"):
+    for command in ("restore", "info", "models", "download", "convert", "train"):
         assert command in shown
 
 
