@@ -42,7 +42,8 @@ class ZarrSink:
         """Create the image, empty."""
         axes, order = _axes(spec)
         sizes = [spec.shape[axes.index(axis)] for axis in order]
-        group = zarr.open_group(str(path), mode="w", zarr_format=3)
+        # Never a text: zarr reads "a::b" as an address, and would empty the folder a.
+        group = zarr.open_group(path, mode="w", zarr_format=3)
         count = level_count(sizes[-2], sizes[-1])
         levels = [_create(group, order, sizes, spec, level) for level in range(count)]
         attributes = ome.multiscale(order, spec.metadata, count)
@@ -57,7 +58,7 @@ class ZarrSink:
         """Open what `create` made, to go on or to take part."""
         axes, order = _axes(spec)
         sizes = [spec.shape[axes.index(axis)] for axis in order]
-        group = zarr.open_group(str(path), mode="r+")
+        group = zarr.open_group(path, mode="r+")
         count = level_count(sizes[-2], sizes[-1])
         levels: list[Any] = [group[str(level)] for level in range(count)]
         for level, array in enumerate(levels):
@@ -101,7 +102,7 @@ class ZarrSink:
     def finish(self, report: RestoreReport, ledger: Ledger) -> None:
         """Add what is known of the making, and bring everything to the disk."""
         remove_leftovers(self._path)
-        group: Any = zarr.open_group(str(self._path), mode="r+")
+        group: Any = zarr.open_group(self._path, mode="r+")
         described = dict(group.attrs["ome"])
         shape = list(self._levels[0].shape)
         described["omero"] = ome.channels(

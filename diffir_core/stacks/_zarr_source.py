@@ -76,7 +76,7 @@ class ZarrSource:
 
 def _open(path: Path) -> Any:
     try:
-        node: Any = zarr.open(str(path), mode="r")
+        node: Any = zarr.open(path, mode="r")
     except Exception as error:  # Zarr raises errors of many kinds.
         raise InputError(f"{path.name} is not a readable Zarr ({error}).") from error
     return node

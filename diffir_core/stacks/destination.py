@@ -13,6 +13,7 @@ from diffir_core.errors import InputError
 from diffir_core.stacks.unfinished import Unfinished
 
 _TIFF = (".tif", ".tiff")
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zarray")
 _TIFF_TYPES = (
     *("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64"),
@@ -45,11 +46,22 @@ def check_destination(path: Path) -> None:
         raise InputError(
             f"{path} is a folder but no Zarr, and is not replaced; choose another name."
         )
+    if path.suffix.lower() in _TIFF and path.is_file() and not _may_be_tiff(path):
+        raise InputError(
+            f"{path} is no TIFF, and is not replaced; choose another name."
+        )
     if path.suffix.lower() == ".zarr" and path.is_file():
         raise InputError(
             f"{path} is no folder, as a Zarr is, and is not replaced; choose another "
             "name."
         )
+
+
+def _may_be_tiff(path: Path) -> bool:
+    """Tell by the first bytes; an empty file may become one."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    return not start or start in _TIFF_STARTS
 
 
 def check_apart(sources: Iterable[Path], destination: Path) -> None:

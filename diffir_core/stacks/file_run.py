@@ -61,6 +61,7 @@ def restore_file_steps(
         raise InputError("Pass either --resume or --overwrite, not both.")
     if not (resume or overwrite):
         _check_free(place)
+    _check_job_is_ours(place)
     place.lock()
     try:
         place.put_back()
@@ -132,15 +133,25 @@ def _check_free(place: Unfinished) -> None:
             "--overwrite."
         )
     if is_foreign(place.finished_job, place.destination):
-        raise OutputExistsError(
-            f"{place.finished_job} is already there, and no job of this output; choose "
-            "another name or pass --overwrite."
-        )
+        raise _not_ours(place.finished_job)
     if place.journal.exists():
         raise OutputExistsError(
             f"An unfinished {place.destination.name} is already there; pass --resume "
             "to complete it or --overwrite to start anew."
         )
+
+
+def _check_job_is_ours(place: Unfinished) -> None:
+    """Refuse to replace what no run of this output has made, whatever was asked."""
+    if is_foreign(place.finished_job, place.destination, may_have_moved=True):
+        raise _not_ours(place.finished_job)
+
+
+def _not_ours(job: Path) -> OutputExistsError:
+    return OutputExistsError(
+        f"{job} is already there, and no job of this output; move it away or choose "
+        "another name."
+    )
 
 
 def _journal(place: Unfinished) -> Journal | None:

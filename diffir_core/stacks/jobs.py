@@ -66,14 +66,26 @@ def is_job(path: Path) -> bool:
     return isinstance(values, dict) and "input" in values
 
 
-def is_foreign(path: Path, output: Path) -> bool:
-    """Tell whether a file is there that is no job of this output."""
+def is_foreign(path: Path, output: Path, *, may_have_moved: bool = False) -> bool:
+    """Tell whether something is there that is no job of this output.
+
+    A job holds the place that its output had at first; if that `may_have_moved`, with
+    its job, the name alone counts.
+    """
     if not path.exists():
         return False
     try:
-        return Path(RestoreJob.load(path).output).resolve() != output.resolve()
+        theirs = Path(RestoreJob.load(path).output)
     except InputError:
         return True
+    if may_have_moved:
+        return theirs.name != output.name
+    return _settled(theirs) != _settled(output)
+
+
+def _settled(output: Path) -> Path:
+    """Give the absolute path; a link in its place would be replaced, not followed."""
+    return output.parent.resolve() / output.name
 
 
 def says_the_same(path: Path, job: Path) -> bool:
@@ -97,7 +109,7 @@ def job_of(
     """Give the job of a run; `source` is an absolute path, or the name of an array."""
     return RestoreJob(
         input=source,
-        output=str(destination.resolve()),
+        output=str(_settled(destination)),
         model=model.source or model.name,
         model_fingerprint=model.fingerprint,
         axes=layout.axes,

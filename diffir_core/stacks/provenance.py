@@ -15,7 +15,7 @@ def provenance(path: Path) -> dict[str, Any] | None:
     if path.is_dir():
         import zarr
 
-        found = dict(zarr.open(str(path), mode="r").attrs).get("diffir")
+        found = dict(zarr.open(path, mode="r").attrs).get("diffir")
         return dict(found) if isinstance(found, dict) else None
     from xml.etree import ElementTree
 
@@ -40,7 +40,7 @@ def stored_iprs(path: Path) -> NDArray[np.float32] | None:
     if path.is_dir():
         import zarr
 
-        group: Any = zarr.open(str(path), mode="r")
+        group: Any = zarr.open(path, mode="r")
         return np.asarray(group["diffir_iprs"]) if "diffir_iprs" in group else None
     import tifffile
 

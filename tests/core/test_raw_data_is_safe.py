@@ -13,10 +13,13 @@ import tifffile
 from asking import Command
 
 import diffir_core as diffir
-from diffir_core.errors import InputError
+from diffir_core.errors import InputError, OutputExistsError
 from diffir_core.model import Model
 from diffir_core.stacks.batch import restore_folder
 from diffir_core.stacks.estimating import estimate
+from diffir_core.stacks.jobs import RestoreJob
+from diffir_core.stacks.provenance import provenance
+from diffir_core.stacks.source import open_source
 
 
 def write(path: Path) -> Path:
@@ -105,6 +108,7 @@ def be_a_file(path: Path) -> None:
         ("out.ome.zarr", hold_notes),
         ("out.ome.zarr", be_a_file),
         ("out.ome.tif", hold_notes),
+        ("out.ome.tif", be_a_file),
     ],
 )
 def test_overwriting_replaces_nothing_of_another_kind(
@@ -114,7 +118,9 @@ def test_overwriting_replaces_nothing_of_another_kind(
     make(result)
     before = digests(tmp_path)
     for how in ({"overwrite": True}, {"resume": True}):
-        with pytest.raises(InputError, match=r"is (a folder but no Zarr|no folder)"):
+        with pytest.raises(
+            InputError, match=r"is (a folder but no Zarr|no folder|no TIFF)"
+        ):
             diffir.restore_file(source, result, tiny, **how)
     assert digests(tmp_path) == before
 
@@ -129,6 +135,68 @@ def test_a_link_to_an_old_output_is_replaced_and_not_followed(
     diffir.restore_file(source, link, tiny, overwrite=True)
     assert digests(old) == before
     assert not link.is_symlink()
+
+
+def test_a_job_of_a_replaced_link_names_the_link(tiny: Model, tmp_path: Path) -> None:
+    source, old = write(tmp_path / "raw.tif"), tmp_path / "old" / "old.ome.tif"
+    old.parent.mkdir()
+    diffir.restore_file(source, old, tiny)
+    before, link = digests(old.parent), tmp_path / "link.ome.tif"
+    link.symlink_to(old)
+    diffir.restore_file(source, link, tiny, overwrite=True)
+    job = RestoreJob.load(tmp_path / "link.ome.tif.job.yaml")
+    diffir.restore_file(job.input, job.output, tiny, overwrite=True)
+    assert job.output == str(link.resolve())
+    assert digests(old.parent) == before
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        be_a_file,
+        hold_notes,
+        lambda path: path.write_text(
+            "input: a.tif\noutput: b.ome.zarr\nmodel: fluo-denoise\n# Mine.\n"
+        ),
+    ],
+)
+@pytest.mark.parametrize("how", [{}, {"overwrite": True}, {"resume": True}])
+def test_no_run_replaces_what_is_no_job_of_its_output(
+    tiny: Model, tmp_path: Path, make: Callable[[Path], None], how: dict[str, bool]
+) -> None:
+    source = write(tmp_path / "raw.tif")
+    make(tmp_path / "out.ome.tif.job.yaml")
+    before = digests(tmp_path)
+    with pytest.raises(OutputExistsError, match="no job of this output; move it away"):
+        diffir.restore_file(source, tmp_path / "out.ome.tif", tiny, **how)
+    assert digests(tmp_path) == before
+
+
+def test_a_result_that_was_moved_with_its_job_can_be_made_anew(
+    tiny: Model, tmp_path: Path
+) -> None:
+    source = write(tmp_path / "raw.tif")
+    (tmp_path / "here").mkdir()
+    diffir.restore_file(source, tmp_path / "here" / "out.ome.zarr", tiny)
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = tmp_path / "there" / "out.ome.zarr"
+    diffir.restore_file(source, moved, tiny, overwrite=True)
+    job = RestoreJob.load(tmp_path / "there" / "out.ome.zarr.job.yaml")
+    assert job.output == str(moved)
+
+
+@pytest.mark.parametrize("name", ["exp::2/out.ome.zarr", "exp::out.ome.zarr"])
+def test_names_with_colons_are_no_addresses(
+    tiny: Model, tmp_path: Path, name: str
+) -> None:
+    source, result = write(tmp_path / "raw.tif"), tmp_path / name
+    for folder in ("exp", "exp::2"):
+        hold_notes(tmp_path / folder)
+    before = digests(tmp_path)
+    diffir.restore_file(source, result, tiny)
+    assert before.items() <= digests(tmp_path).items()
+    assert provenance(result)["planes"] == 2
+    assert open_source(result).shape == (2, 24, 32)
 
 
 def test_ipr_commands_write_over_nothing(
