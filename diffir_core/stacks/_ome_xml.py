@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
 from diffir_core.errors import InputError
-from diffir_core.stacks._unit_table import metres
+from diffir_core.stacks._stage_positions import stage_positions
 from diffir_core.stacks.metadata import (
     StackMetadata,
     axis_unit,
     known_colors,
     known_names,
     known_sizes,
-    number,
-    unit_name,
 )
 
 _SIZES = {
@@ -25,7 +24,9 @@ _SIZES = {
 }
 
 
-def ome_metadata(xml: str, axes: str, name: str) -> StackMetadata:
+def ome_metadata(
+    xml: str, axes: str, shape: tuple[int, ...], name: str
+) -> StackMetadata:
     """Give the metadata of the first image that OME-XML describes."""
     try:
         root = ElementTree.fromstring(xml)
@@ -40,6 +41,9 @@ def ome_metadata(xml: str, axes: str, name: str) -> StackMetadata:
     if image is None or pixels is None:
         return StackMetadata(axes, name=name)
     sizes, units = _sizes(pixels, axes)
+    planes = pixels.findall(f"{namespace}Plane")
+    outer = {a: n for a, n in zip(axes, shape, strict=True) if a in "TCZ"}
+    first, others = stage_positions(planes, outer, sizes, units)
     channels = pixels.findall(f"{namespace}Channel")
     if "C" not in axes and ("S" in axes or len(channels) != 1):
         channels = []
@@ -49,14 +53,26 @@ def ome_metadata(xml: str, axes: str, name: str) -> StackMetadata:
         units,
         known_names([c.attrib.get("Name", "") for c in channels]),
         image.attrib.get("Name", name),
-        _stage_position(pixels.find(f"{namespace}Plane"), axes, units),
+        first,
         known_colors([_rgb(c.attrib.get("Color", "")) for c in channels]),
+        others if _is_whole(pixels, axes, outer) else {},
+    )
+
+
+def _is_whole(pixels: Any, axes: str, outer: Mapping[str, int]) -> bool:
+    """Tell whether the axes are those of the XML, none renamed and none of its own."""
+    return set(axes) <= set("TCZYXS") and all(
+        pixels.get(f"Size{axis}") == str(size) for axis, size in outer.items()
     )
 
 
 def _sizes(pixels: Any, axes: str) -> tuple[dict[str, float], dict[str, str]]:
-    """Give sizes and units by axis."""
-    found = {a: pixels.attrib.get(key) for a, (key, _) in _SIZES.items() if a in axes}
+    """Give sizes and units by axis, those of a single plane, too."""
+    found = {
+        axis: pixels.attrib.get(key)
+        for axis, (key, _) in _SIZES.items()
+        if axis in axes or axis in "TZ"
+    }
     sizes, units = known_sizes(found), {}
     for axis in sizes:
         key, default = _SIZES[axis]
@@ -64,23 +80,6 @@ def _sizes(pixels: Any, axes: str) -> tuple[dict[str, float], dict[str, str]]:
         if unit:
             units[axis] = unit
     return sizes, units
-
-
-def _stage_position(plane: Any, axes: str, units: dict[str, str]) -> dict[str, float]:
-    """Give where the first plane is, in the units of the pixels, as far as known."""
-    found = {}
-    for axis in "ZYX":
-        if plane is None or axis not in axes or axis not in units:
-            continue
-        value = number(plane.attrib.get(f"Position{axis}"))
-        unit = unit_name(plane.attrib.get(f"Position{axis}Unit", ""))
-        if value is None or unit is None:
-            continue
-        if unit == units[axis]:
-            found[axis] = value
-        elif (length := metres(unit)) and (own := metres(units[axis])):
-            found[axis] = value * length / own
-    return found
 
 
 def _rgb(color: str) -> str:

@@ -158,26 +158,41 @@ def _ome(layout: TiffLayout, spec: ImageSpec, made: dict[str, Any]) -> dict[str,
     described |= _sizes(metadata)
     if channel := _channels(spec):
         described["Channel"] = channel
-    if position := _position(spec):
-        described["Plane"] = _of_each_page(layout, metadata, position)
+    if planes := _planes(layout, spec):
+        described["Plane"] = planes
     return described
 
 
-def _of_each_page(
-    layout: TiffLayout, metadata: StackMetadata, position: dict[str, float | str]
-) -> dict[str, Any]:
-    """Give each page the position of the first one, but for its own height Z."""
-    pages = {key: [value] * layout.page_count for key, value in position.items()}
-    if "PositionZ" in position and "Z" in metadata.pixel_size:
-        step, first = metadata.pixel_size["Z"], float(position["PositionZ"])
-        pages["PositionZ"] = [first + step * n for n in layout.indices("Z")]
+def _planes(layout: TiffLayout, spec: ImageSpec) -> dict[str, list[Any]]:
+    """Give each page its position, as far as it is known and not the origin."""
+    metadata, pages = spec.metadata, {}
+    for axis in "XYZ":
+        symbol = axis_symbol(axis, metadata.units.get(axis, ""))
+        if values := _of_each_page(axis, layout, spec):
+            pages[f"Position{axis}"] = values
+            pages[f"Position{axis}Unit"] = [symbol or "pixel"] * layout.page_count
     return pages
+
+
+def _of_each_page(axis: str, layout: TiffLayout, spec: ImageSpec) -> list[Any]:
+    """Give positions by page: as stored, or from where the first one is."""
+    metadata = spec.metadata
+    if stored := metadata.stage_positions.get(axis):
+        outer = [n for n, letter in enumerate(metadata.axes) if letter not in "YXS"]
+        by_plane = np.reshape(stored, [spec.shape[n] for n in outer])
+        index = tuple(layout.indices(metadata.axes[n]) for n in outer)
+        return [float(value) for value in np.atleast_1d(by_plane[index])]
+    first = metadata.translate.get(axis)
+    if not first:
+        return []
+    step = metadata.pixel_size.get("Z", 0.0) if axis == "Z" else 0.0
+    return [first + step * n for n in layout.indices("Z")]
 
 
 def _channels(spec: ImageSpec) -> dict[str, Any]:
     """Describe as many channels as there are, if anything is known of them."""
     metadata = spec.metadata
-    if "S" in metadata.axes:
+    if "S" in metadata.axes and "C" not in metadata.axes:
         return {}
     count = dict(zip(metadata.axes, spec.shape, strict=True)).get("C", 1)
     described: dict[str, Any] = {}
@@ -198,17 +213,6 @@ def _sizes(metadata: StackMetadata) -> dict[str, float | str]:
             sizes[key] = metadata.pixel_size[axis]
             sizes[f"{key}Unit"] = symbol or "pixel"
     return sizes
-
-
-def _position(spec: ImageSpec) -> dict[str, float | str]:
-    """Give where the first pixel is, if that is not the origin."""
-    position: dict[str, float | str] = {}
-    for axis, value in spec.metadata.translate.items():
-        if axis in "XYZ" and value:
-            symbol = axis_symbol(axis, spec.metadata.units.get(axis, ""))
-            position[f"Position{axis}"] = value
-            position[f"Position{axis}Unit"] = symbol or "pixel"
-    return position
 
 
 def _signed(color: str) -> int:

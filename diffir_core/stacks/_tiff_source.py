@@ -14,7 +14,7 @@ from diffir_core.errors import InputError
 from diffir_core.stacks._imagej_metadata import imagej_metadata
 from diffir_core.stacks._ome_xml import ome_metadata
 from diffir_core.stacks._tiff_opening import open_whole
-from diffir_core.stacks.axes import PlaneIndex, check_axes
+from diffir_core.stacks.axes import PlaneIndex, StackLayout, check_axes
 from diffir_core.stacks.metadata import StackMetadata, known_sizes
 
 _UNKNOWN_AXES = "QI"
@@ -35,7 +35,7 @@ class TiffSource:
             _check_one_image(self._file, path.name)
             axes = axes or _known_axes(self._series.axes, path.name)
             self.layout = check_axes(axes, self.shape)
-            self.metadata = _metadata(self._file, self.layout.axes, path.name)
+            self.metadata = _metadata(self._file, self.layout, path.name)
         except BaseException:
             self.close()
             raise
@@ -106,9 +106,10 @@ def _guessed(axes: str) -> str:
     return axes
 
 
-def _metadata(file: tifffile.TiffFile, axes: str, name: str) -> StackMetadata:
+def _metadata(file: tifffile.TiffFile, layout: StackLayout, name: str) -> StackMetadata:
+    axes = layout.axes
     if file.is_ome and file.ome_metadata:
-        return ome_metadata(file.ome_metadata, axes, name)
+        return ome_metadata(file.ome_metadata, axes, layout.shape, name)
     if file.is_imagej and file.imagej_metadata:
         return imagej_metadata(file.imagej_metadata, _resolution(file), axes, name)
     sizes = _resolution(file) if _is_metric(file) else {}

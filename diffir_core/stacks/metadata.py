@@ -29,7 +29,8 @@ class StackMetadata:
 
     axes: str
     pixel_size: dict[str, float] = field(default_factory=dict)
-    """By axis letter, in `units`; absent where the file does not say."""
+    """By axis letter, in `units`; absent where the file does not say. OME has one of Z,
+    and of T, where there is a single plane, too, and no such axis."""
     units: dict[str, str] = field(default_factory=dict)
     """By axis letter, as full names such as 'micrometer' and 'second'."""
     channel_names: tuple[str, ...] = ()
@@ -38,6 +39,9 @@ class StackMetadata:
     """Position of the first pixel by axis letter, in `units`."""
     channel_colors: tuple[str, ...] = ()
     """RRGGBB by channel; empty where the file does not say."""
+    stage_positions: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """By X, Y, Z, in `units`: where each plane is, in the order of the axes but Y, X
+    and S; only where `translate` and `pixel_size` do not say so."""
 
     def renamed(self, axes: str) -> StackMetadata:
         """Give the metadata with other letters for the same axes, in their order."""
@@ -46,7 +50,12 @@ class StackMetadata:
         letters = dict(zip(self.axes, axes, strict=True))
 
         def moved(values: dict[str, Any]) -> dict[str, Any]:
-            return {letters[a]: v for a, v in values.items() if letters[a] not in "CS"}
+            unseen = {a: v for a, v in values.items() if a not in (*letters, *axes)}
+            return unseen | {
+                letters[a]: v
+                for a, v in values.items()
+                if a in letters and letters[a] not in "CS"
+            }
 
         return replace(
             self,
@@ -58,6 +67,7 @@ class StackMetadata:
                 if axis_unit(axis, unit) or not unit_name(unit)
             },
             translate=moved(self.translate),
+            stage_positions=self.stage_positions if _planes_stay(letters) else {},
         )
 
     def scaled(self, factor: int) -> StackMetadata:
@@ -68,11 +78,23 @@ class StackMetadata:
         if factor == 1:
             return self
         sizes, positions = dict(self.pixel_size), dict(self.translate)
+        stage = dict(self.stage_positions)
         for axis in "YX":
             old = sizes.get(axis, 1.0)
             sizes[axis] = old / factor
-            positions[axis] = positions.get(axis, 0.0) - (old - old / factor) / 2
-        return replace(self, pixel_size=sizes, translate=positions)
+            shift = (old - old / factor) / 2
+            if axis in stage:
+                stage[axis] = tuple(value - shift for value in stage[axis])
+            else:
+                positions[axis] = positions.get(axis, 0.0) - shift
+        return replace(
+            self, pixel_size=sizes, translate=positions, stage_positions=stage
+        )
+
+
+def _planes_stay(letters: Mapping[str, str]) -> bool:
+    """Tell whether planes are the same ones under the new letters of their axes."""
+    return all((old in "YXS") == (new in "YXS") for old, new in letters.items())
 
 
 def number(text: Any) -> float | None:

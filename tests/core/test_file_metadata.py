@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ import pytest
 import tifffile
 import yaozarrs
 import zarr
+from ome_files import STACK, write_ome
 
 import diffir_core as diffir
 from diffir_core.model import Model
@@ -269,3 +271,74 @@ def test_rgb_becomes_named_channels_of_zarr(
     channels = dict(group.attrs)["ome"]["omero"]["channels"]  # type: ignore[index,call-overload]
     shown = [channel["active"] for channel in channels]  # type: ignore[index,union-attr,call-overload]
     assert shown == [True, True, True, False][:samples]
+
+
+def positions_of(path: Path, axis: str) -> list[float]:
+    with tifffile.TiffFile(path) as file:
+        text = file.ome_metadata or ""
+    return [float(value) for value in re.findall(f'Position{axis}="([^"]*)"', text)]
+
+
+@pytest.mark.parametrize(
+    ("axes", "axis", "places"),
+    [
+        ("ZYX", "Z", [100.0, 99.0, 98.0]),  # Taken downwards.
+        ("TYX", "X", [5.0, 6.0, 7.0]),  # A stage that follows.
+        ("ZYX", "Z", [10.0, 11.0, 12.0]),
+    ],
+)
+def test_each_plane_stays_where_the_stage_was(
+    identity: Model, tmp_path: Path, axes: str, axis: str, places: list[float]
+) -> None:
+    path, result = tmp_path / "in.ome.tif", tmp_path / "out.ome.tif"
+    plane = {f"Position{axis}": places, f"Position{axis}Unit": ["µm"] * 3}
+    sizes = {f"PhysicalSize{axis}": 1.0, f"PhysicalSize{axis}Unit": "µm"}
+    values = np.full((3, 20, 24), 9, np.uint16)
+    tifffile.imwrite(
+        path, values, ome=True, metadata={"axes": axes, "Plane": plane, **sizes}
+    )
+    diffir.restore_file(path, result, identity)
+    assert positions_of(result, axis) == places
+    follows = places == [10.0, 11.0, 12.0]
+    assert metadata_of(result).translate == ({axis: 10.0} if follows else {})
+
+
+def test_planes_may_be_described_in_any_order(identity: Model, tmp_path: Path) -> None:
+    plane = '<Plane TheC="0" TheT="0" TheZ="{0}" PositionZ="{1}" PositionZUnit="nm"/>'
+    inner = '<Channel ID="Channel:0:0" Name="A"/><TiffData/>'
+    inner += "".join(plane.format(z, 10 + z) for z in (2, 0, 1))
+    path = write_ome(tmp_path / "i.ome.tif", STACK, 3, 1, inner)
+    xml = tifffile.tiffcomment(path).replace(
+        'SizeX="24"', 'PhysicalSizeZ="1" PhysicalSizeZUnit="nm" SizeX="24"'
+    )
+    tifffile.tiffcomment(path, xml.encode())
+    result = tmp_path / "out.ome.tif"
+    diffir.restore_file(path, result, identity)
+    assert positions_of(result, "Z") == [10.0, 11.0, 12.0]
+
+
+def test_a_single_plane_keeps_its_height_and_thickness(
+    identity: Model, tmp_path: Path
+) -> None:
+    path, result = tmp_path / "in.ome.tif", tmp_path / "out.ome.tif"
+    values = np.full((3, 1, 1, 32, 32), 9, np.uint16)
+    plane = {"PositionZ": [37.0] * 3, "PositionZUnit": ["µm"] * 3}
+    sizes = {"PhysicalSizeZ": 0.5, "PhysicalSizeZUnit": "µm"}
+    tifffile.imwrite(
+        path, values, ome=True, metadata={"axes": "TZCYX", "Plane": plane, **sizes}
+    )
+    diffir.restore_file(path, result, identity)
+    assert positions_of(result, "Z") == [37.0] * 3
+    assert metadata_of(result).pixel_size == {"Z": 0.5}
+
+
+def test_channels_of_colour_images_keep_their_names(
+    identity: Model, tmp_path: Path
+) -> None:
+    metadata = StackMetadata("CYXS", channel_names=("A", "B"))
+    values = np.full((2, 20, 24, 3), 9, np.uint8)
+    result = tmp_path / "out.ome.tif"
+    source = ArraySource(values, "CYXS", metadata)
+    for _ in restore_file_steps(source, result, identity):
+        pass
+    assert metadata_of(result).channel_names == ("A", "B")
