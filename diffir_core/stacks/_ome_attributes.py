@@ -74,6 +74,7 @@ def channels(
             # Opacity, added up with the colours, would hide them.
             "active": number != 3 or metadata.channel_names != _SAMPLES,
             "color": _color(number, metadata),
+            "inverted": metadata.white_is_zero,
             "window": _window(dtype, _of_channel(mappings, number, chosen)),
         }
         if number < len(metadata.channel_names):

@@ -65,7 +65,7 @@ class TiffSink:
                 shape=layout.shape,
                 dtype=spec.dtype,
                 tile=layout.tile,
-                photometric="rgb" if layout.is_rgb else "minisblack",
+                photometric=_photometric(layout, spec.metadata),
                 planarconfig="contig" if layout.samples > 1 else None,
                 extratags=[(IPRS_TAG, tifffile.DATATYPE.FLOAT, 1, 0.0, True)],
                 metadata=_ome(layout, spec, {"state": "unfinished"}),
@@ -146,6 +146,12 @@ def _write_all(file: io.RawIOBase, values: NDArray[Any]) -> None:
     view = memoryview(values.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
     while view:
         view = view[file.write(view) or 0 :]
+
+
+def _photometric(layout: TiffLayout, metadata: StackMetadata) -> str:
+    if layout.is_rgb:
+        return "rgb"
+    return "miniswhite" if metadata.white_is_zero else "minisblack"
 
 
 def _ome(layout: TiffLayout, spec: ImageSpec, made: dict[str, Any]) -> dict[str, Any]:

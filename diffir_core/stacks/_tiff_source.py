@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,13 @@ from diffir_core.errors import InputError
 from diffir_core.stacks._imagej_metadata import imagej_metadata
 from diffir_core.stacks._ome_xml import ome_metadata
 from diffir_core.stacks._tiff_opening import open_whole
+from diffir_core.stacks._tiff_photometric import (
+    channel_axes,
+    is_negative,
+    table_colour,
+)
 from diffir_core.stacks.axes import PlaneIndex, StackLayout, check_axes
-from diffir_core.stacks.metadata import StackMetadata, known_sizes
+from diffir_core.stacks.metadata import StackMetadata, known_colors, known_sizes
 
 _UNKNOWN_AXES = "QI"
 _DAMAGES = (ValueError, OSError, RuntimeError, zlib.error)
@@ -33,9 +39,12 @@ class TiffSource:
         self.dtype = np.dtype(self._series.dtype).newbyteorder("=")
         try:
             _check_one_image(self._file, path.name)
-            axes = axes or _known_axes(self._series.axes, path.name)
+            page = self._file.pages.first
+            theirs = channel_axes(self._series.axes, page)
+            axes = axes or _known_axes(theirs, path.name)
             self.layout = check_axes(axes, self.shape)
-            self.metadata = _metadata(self._file, self.layout, path.name)
+            metadata = _metadata(self._file, self.layout, path.name)
+            self.metadata = _as_shown(metadata, page)
         except BaseException:
             self.close()
             raise
@@ -116,6 +125,13 @@ def _metadata(file: tifffile.TiffFile, layout: StackLayout, name: str) -> StackM
     # A pixel of 1 cm is what programs write that do not know better.
     sizes = {axis: size for axis, size in sizes.items() if size != 1 and axis in axes}
     return StackMetadata(axes, sizes, dict.fromkeys(sizes, "centimeter"), name=name)
+
+
+def _as_shown(metadata: StackMetadata, page: Any) -> StackMetadata:
+    """Add what the page says of how its values look."""
+    colour = table_colour(page)
+    colours = metadata.channel_colors or known_colors([colour])
+    return replace(metadata, channel_colors=colours, white_is_zero=is_negative(page))
 
 
 def _resolution(file: tifffile.TiffFile) -> dict[str, float]:

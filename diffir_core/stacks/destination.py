@@ -46,14 +46,18 @@ def check_destination(path: Path) -> None:
         raise InputError(
             f"{path} is a folder but no Zarr, and is not replaced; choose another name."
         )
-    if path.suffix.lower() in _TIFF and path.is_file() and not _may_be_tiff(path):
-        raise InputError(
-            f"{path} is no TIFF, and is not replaced; choose another name."
-        )
     if path.suffix.lower() == ".zarr" and path.is_file():
         raise InputError(
             f"{path} is no folder, as a Zarr is, and is not replaced; choose another "
             "name."
+        )
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse to replace a file that only has the name of a TIFF."""
+    if path.suffix.lower() in _TIFF and path.is_file() and not _may_be_tiff(path):
+        raise InputError(
+            f"{path} is no TIFF, and is not replaced; choose another name."
         )
 
 

@@ -14,6 +14,7 @@ from diffir_core.stacks.destination import (
     check_apart,
     check_axes_held,
     check_destination,
+    check_replaceable,
     check_type,
 )
 from diffir_core.stacks.fingerprint import image_spec
@@ -61,6 +62,7 @@ def restore_file_steps(
         raise InputError("Pass either --resume or --overwrite, not both.")
     if not (resume or overwrite):
         _check_free(place)
+    check_replaceable(target)
     _check_job_is_ours(place)
     place.lock()
     try:

@@ -42,6 +42,8 @@ class StackMetadata:
     stage_positions: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """By X, Y, Z, in `units`: where each plane is, in the order of the axes but Y, X
     and S; only where `translate` and `pixel_size` do not say so."""
+    white_is_zero: bool = False
+    """Whether the values are those of a negative."""
 
     def renamed(self, axes: str) -> StackMetadata:
         """Give the metadata with other letters for the same axes, in their order."""

@@ -342,3 +342,49 @@ def test_channels_of_colour_images_keep_their_names(
     for _ in restore_file_steps(source, result, identity):
         pass
     assert metadata_of(result).channel_names == ("A", "B")
+
+
+@pytest.mark.parametrize(("samples", "axis"), [(3, -1), (4, -1), (4, 0)])
+def test_samples_that_are_no_colours_are_channels(
+    identity: Model, tmp_path: Path, samples: int, axis: int
+) -> None:
+    path = tmp_path / "spectral.tif"
+    values = np.random.default_rng(0).poisson(50, (samples, 20, 24)).astype(np.uint16)
+    tifffile.imwrite(
+        path,
+        np.moveaxis(values, 0, axis),
+        photometric="minisblack",
+        planarconfig="contig" if axis else "separate",
+    )
+    for name in ("out.ome.tif", "out.ome.zarr"):
+        report = diffir.restore_file(path, tmp_path / name, identity)
+        source = open_source(tmp_path / name)
+        source.close()
+        assert (source.layout.axes, source.shape) == ("CYX", values.shape)
+        assert report.planes == samples
+        assert not source.metadata.channel_names
+
+
+def test_negatives_stay_negatives(identity: Model, tmp_path: Path) -> None:
+    path = tmp_path / "gel.tif"
+    tifffile.imwrite(path, STACK[0], photometric="miniswhite")
+    for name in ("out.ome.tif", "out.ome.zarr"):
+        diffir.restore_file(path, tmp_path / name, identity, axes="YX")
+    with tifffile.TiffFile(tmp_path / "out.ome.tif") as file:
+        assert file.pages.first.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+    ome = zarr.open(tmp_path / "out.ome.zarr", mode="r").attrs["ome"]
+    assert ome["omero"]["channels"][0]["inverted"] is True
+
+
+@pytest.mark.parametrize(("steady", "colours"), [(True, ("00FF00",)), (False, ())])
+def test_a_table_of_colours_gives_the_colour_of_its_bright_end(
+    identity: Model, tmp_path: Path, steady: bool, colours: tuple[str, ...]
+) -> None:
+    path, result = tmp_path / "green.tif", tmp_path / "out.ome.zarr"
+    ramp = np.arange(256) * 257 if steady else np.arange(256)[::-1] * 257
+    table = np.stack([np.zeros(256), ramp, np.zeros(256)]).astype(np.uint16)
+    values = STACK[0].clip(0, 255).astype(np.uint8)
+    tifffile.imwrite(path, values, photometric="palette", colormap=table)
+    diffir.restore_file(path, result, identity, axes="YX")
+    found = [c for c in metadata_of(result).channel_colors if c != "FFFFFF"]
+    assert tuple(found) == colours
