@@ -17,24 +17,30 @@ from diffir_core.stacks.axes import PlaneIndex, check_axes
 class FolderSource:
     """TIFF files of one shape, stacked along an axis that the caller names first.
 
-    One file is open at a time, and checked when it is read.
+    All are looked at when it is opened, since a run that meets the odd one at its end
+    was for nothing. One file is open at a time.
     """
 
     def __init__(self, files: list[Path], axes: str | None) -> None:
         self._files, name = files, files[0].parent.name
         first = TiffSource(files[0], axes[1:] if axes else None)
         first.close()
+        _check_no_set(first, files)
         inner = first.layout.axes
         if axes is None:
             raise InputError(
                 f"{name} is a folder of {len(files)} files with the axes '{inner}'; "
-                f"say what they are together, such as --axes Z{inner}, or give a "
-                "folder as the output to restore each on its own."
+                f"say what they are together, such as --axes {_unused(inner)}{inner}, "
+                "or give a folder as the output to restore each on its own."
             )
         self.shape: tuple[int, ...] = (len(files), *first.shape)
         self.dtype = first.dtype
         self.layout = check_axes(axes, self.shape)
-        self.metadata = replace(first.metadata, axes=self.layout.axes, name=name)
+        self.metadata = replace(
+            first.metadata, axes=self.layout.axes, name=name, stage_positions={}
+        )
+        for path in files[1:]:
+            self._open(path).close()
 
     def read(self, plane: PlaneIndex) -> NDArray[Any]:
         """Read one plane as (channels, Y, X)."""
@@ -45,18 +51,38 @@ class FolderSource:
         return self._read(number, plane)
 
     def _read(self, number: int, plane: PlaneIndex) -> NDArray[Any]:
-        path = self._files[number]
-        file = TiffSource(path, self.layout.axes[1:])
+        file = self._open(self._files[number])
         try:
-            if file.shape != self.shape[1:] or file.dtype != self.dtype:
-                raise InputError(
-                    f"{path.name} is {file.shape} of {file.dtype}, the files before "
-                    f"it {self.shape[1:]} of {self.dtype}; remove it from the folder."
-                )
             inner = PlaneIndex(plane.axes[1:], plane.selection[1:], plane.channel)
             return file.read(inner)
         finally:
             file.close()
 
+    def _open(self, path: Path) -> TiffSource:
+        """Open one of the files; the caller closes it."""
+        file = TiffSource(path, self.layout.axes[1:])
+        if file.shape != self.shape[1:] or file.dtype != self.dtype:
+            file.close()
+            raise InputError(
+                f"{path.name} is {file.shape} of {file.dtype}, the files before "
+                f"it {self.shape[1:]} of {self.dtype}; remove it from the folder."
+            )
+        return file
+
     def close(self) -> None:
         """Do nothing: files are open only while they are read."""
+
+
+def _check_no_set(first: TiffSource, files: list[Path]) -> None:
+    """Refuse files each of which stands for all of them."""
+    theirs = {path.resolve() for path in first.files}
+    if len(theirs & {path.resolve() for path in files}) > 1:
+        raise InputError(
+            f"{files[0].name} and the files beside it are one OME-TIFF of several "
+            "files; give one of them in place of the folder, and all are restored."
+        )
+
+
+def _unused(inner: str) -> str:
+    """Give a letter for the axis along the files."""
+    return next(letter for letter in "ZTCPRAHE" if letter not in inner)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from xml.sax.saxutils import unescape
 
 from diffir_core.errors import InputError
 from diffir_core.stacks._stage_positions import stage_positions
@@ -16,12 +19,33 @@ from diffir_core.stacks.metadata import (
     known_sizes,
 )
 
+_COMPANION = re.compile(r'<(?:\w+:)?BinaryOnly[^>]*\bMetadataFile="([^"]*)"')
 _SIZES = {
     "X": ("PhysicalSizeX", "µm"),
     "Y": ("PhysicalSizeY", "µm"),
     "Z": ("PhysicalSizeZ", "µm"),
     "T": ("TimeIncrement", "s"),
 }
+
+
+def whole_xml(xml: str, folder: Path) -> str:
+    """Give the XML, or that of the companion file beside it which it refers to.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
+    found = _COMPANION.search(xml)
+    if found is None:
+        return xml
+    companion = folder / Path(unescape(found[1])).name
+    if not companion.is_file():
+        raise InputError(
+            f"Pixel sizes and names are in {companion.name}, which is not in {folder}; "
+            "put it there."
+        )
+    return companion.read_text(encoding="utf-8")
 
 
 def ome_metadata(

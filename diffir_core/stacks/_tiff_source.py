@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
 from diffir_core.stacks._imagej_metadata import imagej_metadata
-from diffir_core.stacks._ome_xml import ome_metadata
+from diffir_core.stacks._ome_xml import ome_metadata, whole_xml
 from diffir_core.stacks._tiff_opening import open_whole
 from diffir_core.stacks._tiff_photometric import (
     channel_axes,
@@ -55,8 +55,8 @@ class TiffSource:
             return plane.take(self.levels[0])
         except (*_DAMAGES, tifffile.TiffFileError) as error:
             raise InputError(
-                f"Cannot read the plane at {dict(plane.position)}: {error}; the file "
-                "may be truncated or use a compression that needs 'imagecodecs'."
+                f"Cannot read {plane.place}: {error}; the file may be truncated, or "
+                "use a compression that is not known here."
             ) from error
 
     def close(self) -> None:
@@ -118,7 +118,8 @@ def _guessed(axes: str) -> str:
 def _metadata(file: tifffile.TiffFile, layout: StackLayout, name: str) -> StackMetadata:
     axes = layout.axes
     if file.is_ome and file.ome_metadata:
-        return ome_metadata(file.ome_metadata, axes, layout.shape, name)
+        xml = whole_xml(file.ome_metadata, Path(file.filehandle.dirname))
+        return ome_metadata(xml, axes, layout.shape, name)
     if file.is_imagej and file.imagej_metadata:
         return imagej_metadata(file.imagej_metadata, _resolution(file), axes, name)
     sizes = _resolution(file) if _is_metric(file) else {}

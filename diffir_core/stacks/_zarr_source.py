@@ -60,8 +60,7 @@ class ZarrSource:
             values = plane.take(self._array)
         except (OSError, ValueError, RuntimeError, zlib.error) as error:
             raise InputError(
-                f"Cannot read the plane at {dict(plane.position)}: {error}; a chunk "
-                "may be damaged."
+                f"Cannot read {plane.place}: {error}; a chunk may be damaged."
             ) from error
         # Zarr takes chunks that are not there for black ones.
         if not any((self._folder / name).is_file() for name in _DESCRIPTIONS):

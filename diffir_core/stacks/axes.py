@@ -31,6 +31,12 @@ class PlaneIndex:
         pairs = zip(self.axes, self.selection, strict=True)
         return tuple((axis, item) for axis, item in pairs if isinstance(item, int))
 
+    @property
+    def place(self) -> str:
+        """Name the plane in words, such as 'the plane at T 0, Z 3'."""
+        where = ", ".join(f"{axis} {number}" for axis, number in self.position)
+        return f"the plane at {where}" if where else "the plane"
+
     def take(self, array: Any) -> NDArray[Any]:
         """Read the plane from an array-like stack as (channels, Y, X)."""
         plane = np.asarray(array[self.selection])

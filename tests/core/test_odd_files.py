@@ -11,7 +11,7 @@ import pytest
 import tifffile
 import zarr
 from asking import Command
-from ome_files import CHANNEL, STACK, write_ome, write_set
+from ome_files import CHANNEL, OME, STACK, write_ome, write_set
 
 import diffir_core as diffir
 from diffir_core.errors import InputError
@@ -76,6 +76,49 @@ def test_a_set_in_a_folder_is_one_stack(identity: Model, tmp_path: Path) -> None
         "other.ome.zarr",
     ]
     assert all(item.report for item in items)
+
+
+def test_a_set_in_a_folder_of_planes_is_not_stacked_on_itself(
+    identity: Model, tmp_path: Path
+) -> None:
+    write_set(tmp_path)
+    for axes in (None, "TCYX"):
+        with pytest.raises(InputError, match="one OME-TIFF of several files; give one"):
+            open_source(tmp_path, axes)
+
+
+def test_a_folder_of_stacks_is_told_axes_that_can_be_given(tmp_path: Path) -> None:
+    for number in range(2):
+        path = tmp_path / f"t{number}.ome.tif"
+        tifffile.imwrite(path, STACK, ome=True, metadata={"axes": "ZYX"})
+    with pytest.raises(InputError, match="such as --axes TZYX"):
+        open_source(tmp_path)
+    assert open_source(tmp_path, "TZYX").shape == (2, *STACK.shape)
+
+
+def test_the_odd_one_of_many_files_is_found_before_the_first_is_restored(
+    tmp_path: Path,
+) -> None:
+    for number in range(70):
+        tifffile.imwrite(tmp_path / f"z{number}.tif", STACK[0, number // 69 :])
+    with pytest.raises(InputError, match=r"z69.tif is \(19, 24\)"):
+        open_source(tmp_path, "ZYX")
+
+
+def test_what_a_companion_file_says_is_read(tmp_path: Path) -> None:
+    path, companion = tmp_path / "x.ome.tif", tmp_path / "x.companion.ome"
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/'
+        '2016-06"><BinaryOnly MetadataFile="x.companion.ome" UUID="urn:uuid:1"/></OME>'
+    )
+    tifffile.imwrite(
+        path, STACK, metadata=None, photometric="minisblack", description=xml
+    )
+    with pytest.raises(InputError, match=r"x.companion.ome, which is not in"):
+        open_source(path, "ZYX")
+    whole = OME.format(me="1", z=3, c=1, inner=CHANNEL.format(0, "DAPI"))
+    companion.write_text(whole.replace("SizeX", 'PhysicalSizeX="0.5" SizeX'))
+    assert described(path, "ZYX").pixel_size == {"X": 0.5}
 
 
 @pytest.mark.parametrize("size", [0.0, float("nan"), float("inf"), -1.0])
@@ -184,6 +227,19 @@ def test_resolutions_that_are_plain_numbers_are_read(tmp_path: Path) -> None:
         for tag, value in (("XResolution", 2000.0), ("YResolution", 1000.0)):
             file.pages[0].tags[tag].overwrite(value, dtype="f")
     assert described(path).pixel_size == pytest.approx({"X": 0.0005, "Y": 0.001})
+
+
+@pytest.mark.parametrize("compression", ["lzw", "jpeg", "zstd", "deflate"])
+def test_compressed_tiffs_are_read(
+    identity: Model, tmp_path: Path, compression: str
+) -> None:
+    path = tmp_path / "packed.tif"
+    values = STACK.clip(0, 255).astype(np.uint8)
+    tifffile.imwrite(path, values, compression=compression, **PLAIN)
+    expected = tifffile.imread(path)
+    diffir.restore_file(path, tmp_path / "out.ome.zarr", identity, axes="ZYX")
+    found = zarr.open(tmp_path / "out.ome.zarr" / "0", mode="r")[:]
+    assert np.array_equal(found, expected)
 
 
 def test_damaged_chunks_are_said_in_one_line(tmp_path: Path) -> None:
