@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import unescape
 
 from diffir_core.errors import InputError
-from diffir_core.stacks._stage_positions import stage_positions
+from diffir_core.stacks._ome_details import acquisition_date, channel_details
+from diffir_core.stacks._ome_planes import plane_times, stage_positions
 from diffir_core.stacks.metadata import (
     StackMetadata,
     axis_unit,
@@ -71,6 +72,7 @@ def ome_metadata(
     channels = pixels.findall(f"{namespace}Channel")
     if "C" not in axes and ("S" in axes or len(channels) != 1):
         channels = []
+    whole = _is_whole(pixels, axes, outer)
     return StackMetadata(
         axes,
         sizes,
@@ -79,7 +81,10 @@ def ome_metadata(
         image.attrib.get("Name", name),
         first,
         known_colors([_rgb(c.attrib.get("Color", "")) for c in channels]),
-        others if _is_whole(pixels, axes, outer) else {},
+        others if whole else {},
+        plane_times(planes, outer) if whole else {},
+        acquisition_date(image, namespace),
+        channel_details(channels),
     )
 
 

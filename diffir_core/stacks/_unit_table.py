@@ -22,6 +22,10 @@ _METRES = {
     f"{prefix}meter": float(f"1e{power}")
     for prefix, power in zip(_PREFIXES, _POWERS, strict=True)
 }
+_SECONDS = {
+    **{name.replace("meter", "second"): factor for name, factor in _METRES.items()},
+    "minute": 60.0, "hour": 3600.0, "day": 86400.0,
+}  # fmt: skip
 TIMES = {f"{prefix}second": f"{sign}s" for prefix, sign in _PREFIXES.items()} | {
     "minute": "min", "hour": "h", "day": "d",
 }  # fmt: skip
@@ -37,3 +41,8 @@ SPELLINGS = {
 def metres(name: str) -> float | None:
     """Give how many metres a unit of length is; None for what has no prefix."""
     return _METRES.get(name)
+
+
+def seconds(name: str) -> float | None:
+    """Give how many seconds a unit of time is; None for what is none."""
+    return _SECONDS.get(name)

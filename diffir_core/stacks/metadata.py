@@ -42,6 +42,12 @@ class StackMetadata:
     stage_positions: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """By X, Y, Z, in `units`: where each plane is, in the order of the axes but Y, X
     and S; only where `translate` and `pixel_size` do not say so."""
+    plane_times: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """`DeltaT` and `ExposureTime` of each plane, in seconds, in the same order."""
+    acquired: str = ""
+    """Date and time of the acquisition, as ISO 8601."""
+    channel_details: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What OME says of the light of each channel, by attribute."""
     white_is_zero: bool = False
     """Whether the values are those of a negative."""
 
@@ -70,6 +76,7 @@ class StackMetadata:
             },
             translate=moved(self.translate),
             stage_positions=self.stage_positions if _planes_stay(letters) else {},
+            plane_times=self.plane_times if _planes_stay(letters) else {},
         )
 
     def scaled(self, factor: int) -> StackMetadata:
@@ -87,7 +94,7 @@ class StackMetadata:
             shift = (old - old / factor) / 2
             if axis in stage:
                 stage[axis] = tuple(value - shift for value in stage[axis])
-            else:
+            if axis in positions or axis not in stage:
                 positions[axis] = positions.get(axis, 0.0) - shift
         return replace(
             self, pixel_size=sizes, translate=positions, stage_positions=stage

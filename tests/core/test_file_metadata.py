@@ -388,3 +388,31 @@ def test_a_table_of_colours_gives_the_colour_of_its_bright_end(
     diffir.restore_file(path, result, identity, axes="YX")
     found = [c for c in metadata_of(result).channel_colors if c != "FFFFFF"]
     assert tuple(found) == colours
+
+
+def test_what_was_said_of_the_acquisition_goes_on(
+    identity: Model, tmp_path: Path
+) -> None:
+    path, result = tmp_path / "in.ome.tif", tmp_path / "out.ome.tif"
+    light = {"EmissionWavelength": [461, 509], "EmissionWavelengthUnit": ["nm", "nm"]}
+    plane = {
+        "DeltaT": [0.0, 20.0, 1500.0, 1520.0],
+        "DeltaTUnit": ["ms"] * 4,
+        "ExposureTime": [0.02] * 4,
+    }
+    metadata = {
+        "axes": "TCYX",
+        "AcquisitionDate": "2024-05-06T07:08:09",
+        "Channel": {"Name": ["DAPI", "GFP"], **light, "Fluor": ["DAPI", ""]},
+        "Plane": plane,
+    }
+    values = np.full((2, 2, 20, 24), 9, np.uint16)
+    tifffile.imwrite(path, values, ome=True, metadata=metadata)
+    diffir.restore_file(path, result, identity)
+    found = metadata_of(result)
+    assert found == metadata_of(path)
+    assert found.acquired == "2024-05-06T07:08:09"
+    assert found.channel_details["EmissionWavelength"] == ("461", "509")
+    assert "Fluor" not in found.channel_details  # Of one of them alone.
+    assert found.plane_times["DeltaT"] == pytest.approx((0.0, 0.02, 1.5, 1.52))
+    assert found.plane_times["ExposureTime"] == (0.02,) * 4

@@ -1,14 +1,15 @@
-"""Where the stage was at each plane of an OME-TIFF."""
+"""Where the stage was at each plane of an OME-TIFF, and when that was."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diffir_core.stacks._unit_table import metres
+from diffir_core.stacks._unit_table import metres, seconds
 from diffir_core.stacks.metadata import number, unit_name
 
 _AGREEMENT = 1e-3
@@ -36,31 +37,44 @@ def stage_positions(
     -------
     first
         By X, Y, Z, where a stack that begins there and goes up by the pixel size in Z
-        has each plane where the file says, or where the file speaks of the first alone.
+        has each plane where the file says, or where the file says one place for all.
     others
-        By X, Y, Z, the position of each plane in the order of `outer`: of a stage that
-        moves, or goes down.
+        By X, Y, Z, the position of each plane in the order of `outer`, where they are
+        not those: of a stage that moves, or goes down.
     """
     first, others = {}, {}
     for axis in "ZYX":
         if axis not in units:
             continue
-        known = _positions(planes, axis, units[axis], outer)
+        known = _by_plane(planes, outer, partial(_in_unit, axis=axis, unit=units[axis]))
         origin = known.flat[0]
         if np.isnan(origin):
             continue
         step = sizes.get("Z", 0.0) if axis == "Z" else 0.0
-        if np.isnan(known).any() or _follow(known, step, list(outer)):
+        follow = _follow(known, step, list(outer))
+        if np.isnan(known).any() or follow or (known == origin).all():
             first[axis] = float(origin)
-        else:
+        if not np.isnan(known).any() and not follow:
             others[axis] = tuple(float(value) for value in known.ravel())
     return first, others
 
 
-def _positions(
-    planes: Sequence[Any], axis: str, unit: str, outer: Mapping[str, int]
+def plane_times(
+    planes: Sequence[Any], outer: Mapping[str, int]
+) -> dict[str, tuple[float, ...]]:
+    """Give `DeltaT` and `ExposureTime` of the planes, in seconds, if all have them."""
+    found = {}
+    for key in ("DeltaT", "ExposureTime"):
+        known = _by_plane(planes, outer, partial(_in_seconds, key=key))
+        if not np.isnan(known).any():
+            found[key] = tuple(float(value) for value in known.ravel())
+    return found
+
+
+def _by_plane(
+    planes: Sequence[Any], outer: Mapping[str, int], value_of: Callable[[Any], float]
 ) -> NDArray[np.float64]:
-    """Give positions by plane, in the order of `outer`; NaN where none is known."""
+    """Give values by plane, in the order of `outer`; NaN where none is known."""
     found = np.full(tuple(outer.values()), np.nan)
     for plane in planes:
         place = {a: int(plane.get(f"The{a}", 0)) for a in "TCZ"}
@@ -68,8 +82,15 @@ def _positions(
             continue
         index = tuple(place[a] for a in outer)
         if all(0 <= n < size for n, size in zip(index, found.shape, strict=True)):
-            found[index] = _in_unit(plane, axis, unit)
+            found[index] = value_of(plane)
     return found
+
+
+def _in_seconds(plane: Any, key: str) -> float:
+    """Give a time; NaN for what is unknown or no time."""
+    value = number(plane.get(key))
+    factor = seconds(unit_name(plane.get(f"{key}Unit", "s")) or "")
+    return np.nan if value is None or not factor else value * factor
 
 
 def _in_unit(plane: Any, axis: str, unit: str) -> float:

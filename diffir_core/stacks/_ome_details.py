@@ -1,0 +1,25 @@
+"""What OME-XML says of the acquisition, carried from one OME-TIFF to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+_OF_CHANNELS = (
+    *("AcquisitionMode", "ContrastMethod", "EmissionWavelength"),
+    *("EmissionWavelengthUnit", "ExcitationWavelength", "ExcitationWavelengthUnit"),
+    *("Fluor", "IlluminationType", "NDFilter", "PinholeSize", "PinholeSizeUnit"),
+    "PockelCellSetting",
+)
+
+
+def channel_details(channels: Sequence[Any]) -> dict[str, tuple[str, ...]]:
+    """Give what is said of the light of all channels, by attribute."""
+    found = {key: tuple(c.get(key, "") for c in channels) for key in _OF_CHANNELS}
+    return {key: values for key, values in found.items() if values and all(values)}
+
+
+def acquisition_date(image: Any, namespace: str) -> str:
+    """Give when an image was taken, as ISO 8601; nothing if it does not say."""
+    element = image.find(f"{namespace}AcquisitionDate")
+    return (element.text or "").strip() if element is not None else ""
