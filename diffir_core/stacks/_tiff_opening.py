@@ -10,6 +10,8 @@ import tifffile
 
 from diffir_core.errors import InputError
 
+_KINDS = {int(kind) for kind in tifffile.DATATYPE}
+
 
 def open_whole(path: Path) -> tifffile.TiffFile:
     """Open a TIFF.
@@ -99,7 +101,10 @@ def _next_page(file: tifffile.TiffFile) -> int:
 
 def _has_all_tags(file: tifffile.TiffFile) -> bool:
     """Tell whether all tags of the first page were found."""
-    handle, first = file.filehandle, file.pages.first
+    handle, first, form = file.filehandle, file.pages.first, file.tiff
     handle.seek(first.offset)
-    (count,) = struct.unpack(file.tiff.tagnoformat, handle.read(file.tiff.tagnosize))
-    return len(first.tags) >= int(count)
+    (count,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
+    entries = [handle.read(form.tagsize) for _ in range(int(count))]
+    kinds = [struct.unpack(f"{form.byteorder}2H", entry[:4])[1] for entry in entries]
+    # Tags of kinds that no one knows are some vendor's, and tifffile passes them over.
+    return len(first.tags) >= sum(kind in _KINDS for kind in kinds)

@@ -84,8 +84,14 @@ class StackWork:
 
     def read(self, unit: Unit) -> UnitValues:
         """Read a unit from the source."""
-        planes = [read_plane(self.source, plane) for plane in unit.planes]
+        planes = [self._read(plane) for plane in unit.planes]
         return UnitValues(unit, planes, tuple(checksum(values) for values in planes))
+
+    def _read(self, plane: PlaneIndex) -> NDArray[Any]:
+        """Read a plane; one that is only copied may hold NaN."""
+        if self.is_restored(plane):
+            return read_plane(self.source, plane)
+        return self.source.read(plane)
 
     def restore(
         self, read: UnitValues, statistics: StackStatistics

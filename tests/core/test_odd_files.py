@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,16 @@ def test_positions_are_given_in_the_unit_of_the_pixels(tmp_path: Path) -> None:
     assert described(path).translate == pytest.approx({"X": 1250.0})
 
 
+def test_channels_that_are_copied_may_lack_values(
+    identity: Model, tmp_path: Path
+) -> None:
+    stack = STACK[:2].astype(np.float32)
+    stack[1, 3, 4] = np.nan
+    options = diffir.RestoreOptions(channels=[0])
+    restored = diffir.restore(stack, identity, axes="CYX", options=options)
+    assert np.array_equal(restored[1], stack[1], equal_nan=True)
+
+
 def test_copied_channels_have_no_range_of_others(
     identity: Model, tmp_path: Path
 ) -> None:
@@ -240,6 +251,15 @@ def test_compressed_tiffs_are_read(
     diffir.restore_file(path, tmp_path / "out.ome.zarr", identity, axes="ZYX")
     found = zarr.open(tmp_path / "out.ome.zarr" / "0", mode="r")[:]
     assert np.array_equal(found, expected)
+
+
+def test_a_tag_of_an_unknown_kind_is_no_damage(identity: Model, tmp_path: Path) -> None:
+    path = tmp_path / "vendor.tif"
+    tifffile.imwrite(path, STACK[0], extratags=[(65000, 3, 1, 7, True)])
+    raw = path.read_bytes()
+    entry = raw.index(struct.pack("<HHI", 65000, 3, 1))
+    path.write_bytes(raw[: entry + 2] + struct.pack("<H", 99) + raw[entry + 4 :])
+    assert described(path, "YX").axes == "YX"
 
 
 def test_damaged_chunks_are_said_in_one_line(tmp_path: Path) -> None:
