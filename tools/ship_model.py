@@ -3,24 +3,28 @@
     python tools/ship_model.py training/recipes/shipped/fluo-denoise-4.yaml \
         runs/fluo-denoise-4
 
-Weights are rounded to float16. What a megapixel costs on this machine is measured and
-goes into the card, as does what `tools/measure_cost.py` measured on others (`--costs`);
-with `--figures FILE` (the JSON of `benchmarks/quality.py` or `sharpness.py`, which need
-the shipped file: ship twice) the measured quality does, too.
+Weights are rounded to float16, with `--significant-bits` more coarsely: then files stay
+as large, and the wheel packs them to less. What a megapixel costs on this machine is
+measured and goes into the card, as does what `tools/measure_cost.py` measured on others
+(`--costs`); with `--figures FILE` (the JSON of `benchmarks/quality.py` or
+`sharpness.py`, which need the shipped file: ship twice) the measured quality does, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import torch
 from diffir_training.recipe import Recipe
 from measure_cost import measured
 
 from diffir_core import load_model, save_model
 from diffir_core.card import ModelCard
+from diffir_core.nn import DiffIRS2
 
 MODELS = Path(__file__).parent.parent / "diffir_core" / "models"
 
@@ -33,6 +37,9 @@ def main() -> None:
     parser.add_argument("--figures", type=Path)
     parser.add_argument(
         "--costs", type=Path, nargs="*", default=[], help="Of other machines."
+    )
+    parser.add_argument(
+        "--significant-bits", type=int, default=11, help="Of a weight; float16 has 11."
     )
     options = parser.parse_args()
     recipe = Recipe.from_yaml(options.recipe)
@@ -47,12 +54,23 @@ def main() -> None:
     path = MODELS / f"{card.name}.safetensors"
     save_model(
         path,
-        trained.restorer,
+        rounded(trained.restorer, options.significant_bits),
         card=card,
         statistics=trained.statistics,
         dtype="float16",
     )
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def rounded(network: DiffIRS2, bits: int) -> DiffIRS2:
+    """Give a copy whose parameters have so many significant bits, and zeros beyond."""
+    copy = deepcopy(network)
+    with torch.no_grad():
+        for parameter in copy.parameters():
+            mantissa, exponent = torch.frexp(parameter)
+            kept = (mantissa * 2**bits).round()
+            parameter.copy_(torch.ldexp(kept, exponent - bits))
+    return copy
 
 
 def quality_figures(path: Path, name: str) -> dict[str, float]:
