@@ -108,15 +108,19 @@ def training_steps(job: Job, control: RunControl) -> Steps:
 
 def _open(job: Job) -> Trainer:
     try:
+        from diffir_training.checking import check_vacant
         from diffir_training.trainer import Trainer
     except ImportError as error:
         raise InputError(
             "Training needs more packages; pip install 'napari-diffir[train]'."
         ) from error
-    if holds_run(job.folder) and not job.is_resumed:  # Before its images are replaced.
-        raise InputError(
-            f"{job.folder} already holds a run; press Resume, or choose another folder."
-        )
+    if not job.is_resumed:  # Before its images are replaced.
+        if holds_run(job.folder):
+            raise InputError(
+                f"{job.folder} already holds a run; press Resume, or choose another "
+                "folder."
+            )
+        check_vacant(job.folder)
     recipe = job.make_recipe(job.folder)
     return Trainer(recipe, job.folder, resume=job.is_resumed)
 

@@ -233,6 +233,17 @@ def test_stopping_and_closing_keep_a_checkpoint_and_errors_are_values(
     assert saved_step(tmp_path) > before
 
 
+def test_models_without_a_checkpoint_keep_their_images(tmp_path: Path) -> None:
+    (tmp_path / "stage2.safetensors").write_bytes(b"of weeks")
+
+    def replacing(folder: Path) -> Recipe:
+        raise AssertionError(folder)
+
+    failure = outcome(training_steps(Job(tmp_path, replacing), RunControl()))
+    assert isinstance(failure, Failure)
+    assert "stage2.safetensors is already there" in str(failure.error)
+
+
 @pytest.mark.parametrize(
     "torn", ["joint,1", "joi", "joint,9,0.1,1,1,", "joint,1joint,2"]
 )

@@ -147,6 +147,50 @@ def test_a_run_is_not_overwritten_unless_resumed_with_its_own_recipe(
         Trainer(recipe.replace(seed=7), tmp_path / "run", resume=True)
 
 
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_run_without_its_checkpoint_keeps_its_models(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    run, recipe = tmp_path / "run", recipe.replace(stages=recipe.stages[:1])
+    Trainer(recipe, run).run()
+    (run / "state.pt").unlink()
+    before = _contents(run)
+    for resume in (False, True):
+        with pytest.raises(InputError, match=r"stage1\.safetensors is already there"):
+            Trainer(recipe, run, resume=resume)
+    assert _contents(run) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "contents"), [("log.csv", "day,dose\n1,2\n"), ("recipe.yaml", "")]
+)
+def test_files_of_others_in_the_folder_of_a_run_stay_as_they_are(
+    recipe: Recipe, tmp_path: Path, name: str, contents: str
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / name).write_text(contents or f"# Why dim is 8.\n{recipe.to_yaml()}")
+    before = _contents(run)
+    source = run / name if name == "recipe.yaml" else tmp_path / "own.yaml"
+    if not source.exists():
+        source.write_text(recipe.to_yaml())
+    done = _invoked(str(source), "--output", str(run))
+    assert isinstance(done.exception, InputError)
+    assert f"{name} is already there" in str(done.exception)
+    assert _contents(run) == before
+
+
+def test_a_run_that_took_no_step_can_be_begun_again(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = recipe.replace(stages=recipe.stages[:1])
+    Trainer(recipe, tmp_path / "run")
+    assert Trainer(recipe, tmp_path / "run").run().exists()
+
+
 def test_a_finished_run_resumes_to_its_end_at_once(
     recipe: Recipe, tmp_path: Path
 ) -> None:

@@ -1,7 +1,7 @@
 """What of a whole recipe is tried out before its first step, hours before it is needed.
 
-Whatever a later stage reads must be there at the start, and the images must give what
-the network takes.
+Whatever a later stage reads must be there at the start, the images must give what the
+network takes, and nothing may be in the way of what is written.
 """
 
 from __future__ import annotations
@@ -15,9 +15,54 @@ from diffir_core.nn import DiffIRS1
 from diffir_training.batches import BatchSource
 from diffir_training.building import perceptual_of, trained
 from diffir_training.recipe import Recipe
+from diffir_training.state import NAME
 
+RECIPE_NAME = "recipe.yaml"
+_WRITTEN = (
+    "stage1.safetensors",
+    "stage2.safetensors",
+    "best.safetensors",
+    "log.csv",
+    "validation.csv",
+    "previews",
+)
+"""What a run writes into its folder, besides its checkpoint and its recipe."""
 _TRIED = (1 << 40) + 1
 """A number of batches that no step has, nor validation."""
+
+
+def check_vacant(folder: Path) -> None:
+    """Refuse a folder with anything that a new run would replace or lengthen.
+
+    A run without its checkpoint cannot be gone on from, but its models are there.
+    """
+    if (folder / NAME).exists():
+        raise InputError(
+            f"{folder} already holds a training run; resume it or choose another "
+            "folder."
+        )
+    for name in _WRITTEN:
+        if (folder / name).exists():
+            raise InputError(
+                f"{folder / name} is already there, and a new run would write it; "
+                "choose another folder, or move it away."
+            )
+
+
+def check_own_recipe(recipe: Recipe, folder: Path) -> None:
+    """Refuse to replace a recipe that is not, to the letter, the one to be written.
+
+    Those of people have comments; that of a run which was not begun is equal.
+    """
+    path = folder / RECIPE_NAME
+    if not path.exists():
+        return
+    written = recipe.to_yaml().encode().splitlines()
+    if not path.is_file() or path.read_bytes().splitlines() != written:
+        raise InputError(
+            f"{path} is already there, and the recipe of the new run would replace it; "
+            "choose another folder."
+        )
 
 
 def check_files(recipe: Recipe) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
+from diffir_core._whole_files import write_whole
 from diffir_core.checkpoint import save_model
-from diffir_core.errors import InputError
 from diffir_core.nn import DiffIRS2
 from diffir_training.batches import Batch, drawn
 from diffir_training.building import (
@@ -25,11 +25,14 @@ from diffir_training.building import (
     second_network,
 )
 from diffir_training.checking import (
+    RECIPE_NAME,
     check_files,
     check_noise,
+    check_own_recipe,
     check_patch,
     check_saving,
     check_shares,
+    check_vacant,
 )
 from diffir_training.devices import Devices, find_devices
 from diffir_training.fused import Network, fuse
@@ -45,7 +48,7 @@ from diffir_training.validation import held_back_batches
 
 
 class Trainer:
-    """Train a recipe in a folder; an existing checkpoint there is gone on from.
+    """Train a recipe in a folder; to resume is to go on from the checkpoint there.
 
     The folder receives `recipe.yaml`, `state.pt`, `log.csv`, `stage1.safetensors` and
     `stage2.safetensors` (the averaged weights, renewed with every checkpoint), and
@@ -61,15 +64,14 @@ class Trainer:
         devices: Devices | None = None,
     ) -> None:
         self.recipe, self.folder = recipe, folder
-        if (folder / NAME).exists() and not resume:
-            raise InputError(
-                f"{folder} already holds a training run; resume it or choose another "
-                "folder."
-            )
+        goes_on = resume and (folder / NAME).exists()
+        if not goes_on:
+            check_vacant(folder)
+            check_own_recipe(recipe, folder)
         self.devices = devices or find_devices(recipe.loop.device)
         check_shares(recipe, self.devices.processes)
         check_noise(recipe)
-        if not (folder / NAME).exists():
+        if not goes_on:
             check_files(recipe)
         folder.mkdir(parents=True, exist_ok=True)
         held_back = self._open_data()
@@ -79,11 +81,12 @@ class Trainer:
         self.position, self.step_in_stage, self.step = 0, 0, 0
         self._reporter = Reporter(recipe, folder, held_back, self.devices)
         self._enter_stage()
-        if (folder / NAME).exists():
+        if goes_on:
             self._load()
         elif self.devices.is_first:
             check_saving(self.stage1, recipe, folder)
-            (folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+            # Whole, as other processes of the run may be comparing it with theirs.
+            write_whole(folder / RECIPE_NAME, recipe.to_yaml().encode())
 
     def _open_data(self) -> list[Batch]:
         """Open what is trained on; give the patches that are held back."""
