@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from diffir_training.trainer import Trainer
 
 import diffir_core
 from diffir_core import checkpoint
+from diffir_core.card import ModelCard
+from diffir_core.errors import InputError
 
 
 def test_a_run_that_cannot_be_saved_does_not_begin(
@@ -29,6 +32,15 @@ def test_a_run_that_cannot_be_saved_does_not_begin(
     assert list((tmp_path / "run").iterdir()) == []
     Trainer(recipe, tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["recipe.yaml"]
+
+
+def test_a_run_whose_models_could_not_be_loaded_does_not_begin(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    card = ModelCard.model_construct(figures={"psnr": math.inf})  # JSON has no such.
+    with pytest.raises(InputError, match=r"not be loaded again .*mend the recipe"):
+        Trainer(recipe.model_copy(update={"card": card}), tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
 
 
 def test_a_source_folder_on_the_path_trains_and_restores(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from diffir_core.checkpoint import save_model
-from diffir_core.errors import InputError
+from diffir_core.checkpoint import load_model, save_model
+from diffir_core.errors import CheckpointError, InputError
 from diffir_core.nn import DiffIRS1
 from diffir_training.batches import BatchSource
 from diffir_training.building import perceptual_of, trained
@@ -77,9 +77,17 @@ def check_files(recipe: Recipe) -> None:
 
 
 def check_saving(network: DiffIRS1, recipe: Recipe, folder: Path) -> None:
-    """Write the weights once, and remove them: what cannot be kept is not begun."""
+    """Write the weights once and read them: what cannot be kept is not begun."""
     with TemporaryDirectory(dir=folder) as inside:
-        save_model(Path(inside) / "trial.safetensors", network, card=recipe.card)
+        trial = Path(inside) / "trial.safetensors"
+        save_model(trial, network, card=recipe.card)
+        try:
+            load_model(trial)
+        except CheckpointError as error:
+            raise InputError(
+                "The model of this recipe can be saved, but not be loaded again "
+                f"({str(error).rstrip('.')}); mend the recipe's model or card."
+            ) from error
 
 
 def check_noise(recipe: Recipe) -> None:
