@@ -23,11 +23,14 @@ class FrozenConfig(BaseModel):
     """A configuration as a value: immutable, validated, YAML in and out.
 
     Unknown keys are refused, because a misspelt option that is silently ignored
-    costs its user a run.
+    costs its user a run. So are numbers that are not finite: no value wants them.
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
     )
 
     @model_validator(mode="before")

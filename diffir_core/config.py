@@ -72,6 +72,11 @@ class ModelConfig(FrozenConfig):
                 f"{self.architecture} with {self.out_channels} output channels takes "
                 f"{expected} input channels, not {self.in_channels}"
             )
+        if self.hidden_width(self.dim) < 1:
+            raise ValueError(
+                f"ffn_expansion {self.ffn_expansion} leaves {self.dim} channels (dim) "
+                "no hidden one; their product must be 1 at least"
+            )
         for level, heads in enumerate(self.heads):
             if heads < 1 or self.level_width(level) % heads:
                 raise ValueError(

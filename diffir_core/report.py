@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pydantic import ConfigDict
+
 from diffir_core._base import FrozenConfig
+
+_MEASURED = ConfigDict(allow_inf_nan=True)
+"""What was measured is told as it is, such as the PSNR of equal images."""
 
 
 class MappingReport(FrozenConfig):
     """The intensity mapping of one channel: ``model = (value - offset) / scale``."""
+
+    model_config = _MEASURED
 
     channel: int
     offset: float
@@ -31,6 +38,8 @@ def rounding_sentence(levels: int | None) -> str:
 
 class RestoreReport(FrozenConfig):
     """The provenance of a result."""
+
+    model_config = _MEASURED
 
     model_name: str
     model_fingerprint: str

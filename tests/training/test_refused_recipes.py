@@ -27,6 +27,25 @@ def test_a_seed_that_cannot_be_drawn_with_is_refused(seed: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("model.ffn_expansion=.inf", r"ffn_expansion is inf: .*finite"),
+        ("model.ffn_expansion=0.01", r"ffn_expansion 0\.01 leaves 8 channels"),
+        ("stages.0.learning_rate=.inf", r"learning_rate is inf: .*finite"),
+        ("stages.0.learning_rate=.nan", r"learning_rate is nan: "),
+        ("noise.photons=[1, .inf]", r"photons.* is inf: .*finite"),
+        ("card={figures: {psnr: .inf}}", r"figures\.psnr.* is inf: .*finite"),
+    ],
+)
+def test_values_that_no_training_takes_are_refused(
+    recipe: Recipe, change: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        recipe.changed([change])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("downscale", "patch", "fits"),
     [
         ((1.0, 2.0), 128, True),
