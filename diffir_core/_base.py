@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from diffir_core._assigning import assigned
 from diffir_core._yaml import read_yaml
 from diffir_core.errors import InputError
 
@@ -50,10 +51,7 @@ class FrozenConfig(BaseModel):
 
     def changed(self, assignments: Sequence[str]) -> Self:
         """Give a copy with values changed that are written as ``a.b=value``."""
-        values = self.model_dump(mode="json")
-        for assignment in assignments:
-            _assign(values, assignment)
-        return self.parse(values) if assignments else self
+        return self.parse(assigned(self, assignments)) if assignments else self
 
     def to_yaml(self) -> str:
         """Give the whole configuration as YAML text."""
@@ -74,28 +72,6 @@ class FrozenConfig(BaseModel):
         if not isinstance(values, dict):
             raise InputError(f"{path} must hold 'key: value' lines, like a YAML map.")
         return cls.parse(values)
-
-
-def _assign(values: dict[str, Any], assignment: str) -> None:
-    key, separator, text = assignment.partition("=")
-    if not separator:
-        raise InputError(f"'{assignment}' must look like key=value, such as seed=1.")
-    *parents, last = key.split(".")
-    target: Any = values
-    try:
-        for parent in parents:
-            target = target[int(parent) if isinstance(target, list) else parent]
-        target[int(last) if isinstance(target, list) else last] = _value(text)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise InputError(f"There is no value '{key}' to set; mend it.") from error
-
-
-def _value(text: str) -> Any:
-    """Read a value as YAML; what is none, as the pattern *.tif, is a text."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
 
 
 def _one_sentence(name: str, error: ValidationError) -> str:

@@ -46,6 +46,26 @@ def test_values_that_no_training_takes_are_refused(
 
 
 @pytest.mark.parametrize(
+    ("key", "typed", "taken"),
+    [
+        ("folder", "2024-01-05", Path("2024-01-05")),
+        ("folder", "2024-13-45", Path("2024-13-45")),
+        ("folder", "42", Path("42")),
+        ("images.sources.0.pattern", "no #7/a: *.tif", "no #7/a: *.tif"),
+        ("images.sources.0.pattern", "'007'", "007"),
+        ("images.sources.0.axes", "null", None),
+    ],
+)
+def test_a_text_can_be_set_as_it_is_typed(
+    recipe: Recipe, key: str, typed: str, taken: Any
+) -> None:
+    value: Any = recipe.changed([f"data.{key}={typed}"]).data
+    for part in key.split("."):
+        value = value[int(part)] if part.isdecimal() else getattr(value, part)
+    assert value == taken
+
+
+@pytest.mark.parametrize(
     ("downscale", "patch", "fits"),
     [
         ((1.0, 2.0), 128, True),
