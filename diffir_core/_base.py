@@ -8,16 +8,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from diffir_core._assigning import assigned
+from diffir_core._refusals import one_sentence
 from diffir_core._yaml import read_yaml
 from diffir_core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-
-_LONGEST = 80
-"""Characters of a value in a message."""
 
 
 class FrozenConfig(BaseModel):
@@ -63,7 +60,7 @@ class FrozenConfig(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise InputError(_one_sentence(cls.__name__, error)) from error
+            raise InputError(one_sentence(cls, values, error)) from error
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:
@@ -72,24 +69,6 @@ class FrozenConfig(BaseModel):
         if not isinstance(values, dict):
             raise InputError(f"{path} must hold 'key: value' lines, like a YAML map.")
         return cls.parse(values)
-
-
-def _one_sentence(name: str, error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ").removesuffix(".")
-    if not where:
-        return f"{name}: {message}."
-    if first["type"] == "extra_forbidden":
-        return f"{name} has no option '{where}'; remove it or mend its spelling."
-    if isinstance(first["input"], (dict, BaseModel)):
-        return f"{name}.{where}: {message}."  # Which says the value that is wrong.
-    return f"{name}.{where} is {_short(first['input'])}: {message}."
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _takes_bool(annotation: Any) -> bool:

@@ -97,6 +97,7 @@ def test_arrows_inside_the_core_point_inwards() -> None:
             "_base",
             "_official",
             "_progress_bar",
+            "_refusals",
             "_shared_weights",
             "_stopping",
             "_tensor_files",

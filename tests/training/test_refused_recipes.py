@@ -66,6 +66,30 @@ def test_a_text_can_be_set_as_it_is_typed(
 
 
 @pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("seed=2024-13-45", r"Recipe\.seed is '2024-13-45': .*valid integer"),
+        ("noise.photons=[-1, 2]", r"Recipe\.noise\.photons\.0 is -1: "),
+        ("noise={kind: scan, scan: 1}", r"no option 'noise\.scan'; remove"),
+        ("data.images={kind: paired, noisy: 5}", r"Recipe\.data\.images\.noisy is 5"),
+        ("data.images.sources.0.weight=0", r"images\.sources\.0\.weight is 0: "),
+        ("data.images.sources=[{}]", r"images\.sources\.0\.pattern: Field required"),
+        ("noise={}", r"noise does not say its kind; add it, one of 'camera', 'scm"),
+        (
+            "noise={kind: chain, steps: [{kind: camera}, {kind: camra}]}",
+            r"Recipe\.noise\.steps\.1\.kind is 'camra'; it must be one of 'camera', ",
+        ),
+    ],
+)
+def test_a_refusal_names_the_place_as_it_is_written(
+    recipe: Recipe, change: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        recipe.changed([change])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("downscale", "patch", "fits"),
     [
         ((1.0, 2.0), 128, True),
