@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 import yaml
@@ -14,7 +15,6 @@ from diffir_core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 class FrozenConfig(BaseModel):
@@ -68,7 +68,12 @@ class FrozenConfig(BaseModel):
         values = read_yaml(path)
         if not isinstance(values, dict):
             raise InputError(f"{path} must hold 'key: value' lines, like a YAML map.")
-        return cls.parse(values)
+        return cls.parse(cls.in_folder(values, Path(path).resolve().parent))
+
+    @classmethod
+    def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """Let paths that are read with a file start at its folder; here are none."""
+        return values
 
 
 def _takes_bool(annotation: Any) -> bool:

@@ -122,6 +122,12 @@ class RestoreOptions(FrozenConfig):
             parse_bytes(self.memory)
         return self
 
+    @classmethod
+    def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """Let the path of an IPR start at the folder of the file that names it."""
+        ipr = values.get("ipr")
+        return values | {"ipr": str(folder / ipr)} if isinstance(ipr, str) else values
+
     def memory_bytes(self) -> int | None:
         """Give the memory budget in bytes, or None."""
         return None if self.memory is None else parse_bytes(self.memory)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -34,6 +34,14 @@ class RestoreJob(FrozenConfig):
     def check_model(self, model: Model) -> None:
         """Refuse other weights than those the job was made with."""
         check_fingerprint(model, self.model_fingerprint)
+
+    @classmethod
+    def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """Let the path of an IPR start at the folder of the job's file."""
+        options = values.get("options")
+        if not isinstance(options, dict):
+            return values
+        return values | {"options": RestoreOptions.in_folder(options, folder)}
 
     @classmethod
     def load(cls, path: Path) -> RestoreJob:

@@ -13,6 +13,7 @@ import pytest
 import tifffile
 
 import diffir_core as diffir
+from diffir_core.model import Model
 from diffir_core.stacks.job_text import as_command, as_python
 from diffir_core.stacks.jobs import RestoreJob
 
@@ -60,3 +61,23 @@ def test_defaults_are_left_out(job: RestoreJob) -> None:
     assert "--set" not in as_command(plain)
     assert "options" not in as_python(plain)
     assert "--axes" not in as_command(plain)
+
+
+def test_the_ipr_that_a_file_names_is_looked_for_beside_it(
+    tiny: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    image = np.random.default_rng(0).poisson(9, (16, 16)).astype(np.uint16)
+    ipr = diffir.extract_ipr(image, tiny, axes="YX")
+    ipr.save(tmp_path / "mine.ipr.json")
+    alone, within = tmp_path / "options.yaml", tmp_path / "job.yaml"
+    alone.write_text("ipr: mine.ipr.json\n")
+    head = "input: in.tif\noutput: out.ome.tif\nmodel: fluo-denoise\n"
+    within.write_text(f"{head}options: {{ipr: mine.ipr.json}}\n")
+    for options in (
+        diffir.RestoreOptions.from_yaml(alone),
+        RestoreJob.load(within).options,
+    ):
+        assert options.ipr is not None
+        assert np.array_equal(options.ipr.vector, ipr.vector)
