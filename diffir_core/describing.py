@@ -1,16 +1,26 @@
-"""Say in words what a file is: a model, an IPR, options, or an image."""
+"""Say in words what a file is: a model, an IPR, options, a recipe, or an image."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from diffir_core._yaml import read_yaml
 from diffir_core.errors import CheckpointError, InputError
 from diffir_core.models import shipped_models
 
+if TYPE_CHECKING:
+    from diffir_core.stacks.source import StackSource
+
 _MODELS = (".safetensors", ".pth", ".pt", ".ckpt")
+_RECIPE = {"name", "model", "data", "stages"}
+"""What every recipe of a training says, and no options do."""
+_ZARR = ("zarr.json", ".zgroup", ".zarray")
+_UNSAID = "ABDEFGYX"
+"""Letters without a meaning, for the axes of images that do not say theirs."""
 
 
 def describe(path: Path) -> str:
@@ -23,7 +33,7 @@ def describe(path: Path) -> str:
         return _lines(unfinished)
     if not path.exists():
         raise InputError(f"There is no file {path}; check its name.")
-    if path.suffix.lower() in _MODELS:
+    if _is_model(path):
         return _lines(_model(path))
     if path.suffix.lower() == ".json" and path.is_file():
         return _lines(_ipr(path))
@@ -41,11 +51,24 @@ def _unfinished(path: Path) -> dict[str, Any] | None:
     return described(path)
 
 
+def _is_model(path: Path) -> bool:
+    """Tell a weights file by its ending or, if it has none, by its first bytes."""
+    if path.suffix or not path.is_file():
+        return path.suffix.lower() in _MODELS
+    with path.open("rb") as file:
+        start = file.read(9)
+    # Safetensors begin with 8 bytes of length; the official files are zips or pickles.
+    return start[8:] == b"{" or start.startswith((b"PK", b"\x80"))
+
+
 def _settings(path: Path) -> str:
-    """Describe a job or options; both are validated."""
+    """Describe a job or options, which are validated, or a recipe, as it is."""
     from diffir_core.options import RestoreOptions
     from diffir_core.stacks.jobs import RestoreJob, is_job
 
+    values = read_yaml(path)
+    if isinstance(values, dict) and values.keys() >= _RECIPE:
+        return _lines({"kind": "recipe of a training", **values})
     kind = RestoreJob if is_job(path) else RestoreOptions
     return kind.from_yaml(path).to_yaml()
 
@@ -85,22 +108,53 @@ def _ipr(path: Path) -> dict[str, Any]:
 
 def _image(path: Path) -> dict[str, Any]:
     from diffir_core.stacks.provenance import provenance
-    from diffir_core.stacks.source import open_source
 
-    try:
-        source = open_source(path)
-    except CheckpointError as error:
-        raise InputError(str(error)) from error
+    _check_folder(path)
+    source, says_axes = _opened(path)
     metadata = source.metadata
     described = {
         "kind": "image",
-        "axes": source.layout.axes,
+        "axes": source.layout.axes if says_axes else "not said",
         "shape": list(source.shape),
         "type": str(source.dtype),
         "pixel_size": metadata.pixel_size,
         "units": metadata.units,
         "channels": list(metadata.channel_names),
-        "restored_by": provenance(path),
+        "restored_by": provenance(path) if _is_one_image(path) else None,
     }
     source.close()
     return described
+
+
+def _opened(path: Path) -> tuple[StackSource, bool]:
+    """Open an image, and tell whether it says its axes: they need not be known here."""
+    from diffir_core.stacks.source import open_source
+
+    try:
+        return open_source(path), True
+    except CheckpointError as error:
+        raise InputError(str(error)) from error
+    except InputError as error:
+        if "--axes" not in str(error):
+            raise
+        refused = error
+    for count in range(2, len(_UNSAID) + 1):
+        with suppress(InputError):  # It has another number of axes.
+            return open_source(path, _UNSAID[-count:]), False
+    raise refused
+
+
+def _is_one_image(path: Path) -> bool:
+    """Tell a file, or a Zarr, from a folder of files."""
+    return not path.is_dir() or any((path / name).exists() for name in _ZARR)
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse a folder that is no image, as that of a training, which has models."""
+    from diffir_core.stacks.source import is_folder
+
+    if _is_one_image(path) or is_folder(path):
+        return
+    model = max(path.glob("*.safetensors"), default=None)
+    hint = f", such as {model}" if model else ""
+    raise InputError(f"{path} is a folder and no image; name a file in it{hint}.")

@@ -61,7 +61,7 @@ def info(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A model (file or shipped name), an IPR, options, an image."
+            help="A model (file or shipped name), IPR, options, recipe or image."
         ),
     ],
 ) -> None:

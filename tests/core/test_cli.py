@@ -108,6 +108,30 @@ def test_info_knows_the_shipped_models_by_name() -> None:
     assert "ms per megapixel" in done.stdout
 
 
+def test_info_describes_what_says_little_of_itself(
+    tiny_file: Path, tmp_path: Path, diffir_command: Command
+) -> None:
+    (tmp_path / "run").mkdir()
+    shutil.copy(tiny_file, tmp_path / "run" / "stage2.safetensors")
+    shutil.copy(tiny_file, tmp_path / "weights")
+    tifffile.imwrite(tmp_path / "axes.tif", np.zeros((3, 2, 8, 9), np.uint16))
+    (tmp_path / "planes").mkdir()
+    for name in "ab":
+        plane = np.zeros((8, 9), np.uint8)
+        tifffile.imwrite(tmp_path / "planes" / f"{name}.tif", plane)
+    recipe = "name: mine\nmodel: {dim: 8}\ndata: {folder: x}\nstages: []\n"
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    for name, status, messages in [
+        ("axes.tif", 0, ("axes: not said", "- 3\n- 2\n- 8\n- 9", "uint16")),
+        ("planes", 0, ("axes: not said", "- 2\n- 8\n- 9", "uint8")),
+        ("weights", 0, ("kind: model", "stage: 2")),
+        ("recipe.yaml", 0, ("kind: recipe of a training", "name: mine")),
+        ("run", 2, ("run is a folder and no image", "run/stage2.safetensors")),
+    ]:
+        ended, said = diffir_command("info", name)
+        assert (ended, [m for m in messages if m not in said]) == (status, []), said
+
+
 def test_iprs_are_extracted_blended_and_shown(
     tiny_file: Path, tmp_path: Path, diffir_command: Command
 ) -> None:
