@@ -232,6 +232,8 @@ def test_scores_never_replace_what_is_read_nor_what_is_no_file_of_them(
     (tmp_path / "taken.json").mkdir()
     (tmp_path / "link.json").symlink_to(noisy / "cell_1.png")
     (tmp_path / "pairs.json").write_text("noisy,clean\nraw/cell_1.png,gt/cell.png\n")
+    (tmp_path / "my.ipr.json").write_text('{"model": "m", "vector": [1]}')
+    (tmp_path / "bytes.json").write_bytes(b"\xff")
     before = (noisy / "cell_1.png").read_bytes()
     pair = ("--noisy", str(noisy), "--clean", str(clean))
     for arguments, name, message in (
@@ -240,6 +242,8 @@ def test_scores_never_replace_what_is_read_nor_what_is_no_file_of_them(
         (pair, "taken.json", "is a folder"),
         (pair, "link.json", "is the input"),
         (("--table", "pairs.json"), "pairs.json", "is the input"),
+        (pair, "my.ipr.json", "holds no scores"),
+        (pair, "bytes.json", "holds no scores"),
     ):
         status, said = diffir_command(
             "evaluate", "--model", "absent", *arguments, "--json", name
@@ -249,6 +253,7 @@ def test_scores_never_replace_what_is_read_nor_what_is_no_file_of_them(
         assert len(said.strip().splitlines()) == 1, said
     assert (noisy / "cell_1.png").read_bytes() == before
     assert (tmp_path / "pairs.json").read_text().startswith("noisy")
+    assert "vector" in (tmp_path / "my.ipr.json").read_text()
 
 
 @pytest.mark.parametrize(

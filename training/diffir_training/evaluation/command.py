@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from diffir_core.errors import InputError
+from diffir_core.errors import InputError, OutputExistsError
 from diffir_core.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _COLUMNS = (
     ("gain", "gain_error", "{:+.3f}"),
     ("lag 1", "residual_lag1", "{:+.3f}"),
 )
+_SCORES = {"model", "fingerprint", "images", "mean"}
+"""What a file of scores says."""
 _LEGEND = (
     "PSNR in dB, siPSNR after the best gain and offset; SSIM, riSSIM after background "
     "and gain; gain: error of the contrast; lag 1: autocorrelation of what was "
@@ -71,6 +73,7 @@ def evaluate(
     partners = find_partners(noisy, clean, table)
     if json_ is not None:
         check_apart(_inputs(partners, table), json_)
+        _check_replaced(json_)
     loaded = load_model(model)
     options = RestoreOptions.parse(dict(device=device))
     one_by_one = evaluate_partners(partners, loaded, axes=axes, options=options)
@@ -91,6 +94,21 @@ def _check_destination(path: Path | None) -> None:
         raise InputError(f"{path} is a folder; name a file.")
     if not path.absolute().parent.is_dir():
         raise InputError(f"There is no folder {path.parent}; create it first.")
+
+
+def _check_replaced(path: Path) -> None:
+    """Refuse to replace a file that holds no earlier scores, such as an IPR."""
+    if not path.exists():
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):  # ValueError: no JSON, or no text at all.
+        found = None
+    if not isinstance(found, dict) or not found.keys() >= _SCORES:
+        raise OutputExistsError(
+            f"{path} is already there and holds no scores of an evaluation; choose "
+            "another name."
+        )
 
 
 def _inputs(partners: list[Partners], table: Path | None) -> Iterator[Path]:
