@@ -1,4 +1,4 @@
-"""Small files that are there whole, or as they were before."""
+"""Small files that are there whole, or as they were before; and folders for files."""
 
 from __future__ import annotations
 
@@ -25,3 +25,20 @@ def write_whole(path: Path, contents: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those it lies in, unless it is there.
+
+    Raises
+    ------
+    InputError
+        If a file is in its way.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        nearest = next(one for one in (path, *path.parents) if os.path.lexists(one))
+        raise InputError(
+            f"{nearest} is a file, where {path} should be a folder; name another."
+        ) from error

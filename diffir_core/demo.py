@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core import metrics
+from diffir_core._whole_files import make_folder
 from diffir_core.errors import InputError
 from diffir_core.model import Model
 from diffir_core.samples import sample_path
@@ -45,7 +46,7 @@ def run_demo(
             f"'{model.name}' gives images {model.config.scale} times as large, and the "
             "sample has no such reference; choose a model that keeps the size."
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     stack, picture = (
         folder / "restored.ome.tif",
         folder / "noisy-restored-reference.png",

@@ -36,10 +36,15 @@ def describe(path: Path) -> str:
     if _is_model(path):
         return _lines(_model(path))
     if path.suffix.lower() == ".json" and path.is_file():
-        return _lines(_ipr(path))
+        return describe_ipr(path)
     if path.suffix.lower() in (".yaml", ".yml"):
         return _settings(path)
     return _lines(_image(path))
+
+
+def describe_ipr(path: Path) -> str:
+    """Describe the file of an IPR; another is refused."""
+    return _lines(_ipr(path))
 
 
 def _unfinished(path: Path) -> dict[str, Any] | None:

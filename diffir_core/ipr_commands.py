@@ -80,12 +80,12 @@ def show(
 ) -> None:
     """Say what an IPR is, and with its model how unlike the training images."""
     from diffir_core.checkpoint import load_model
-    from diffir_core.describing import describe
+    from diffir_core.describing import describe_ipr
     from diffir_core.engine.checking import check_ipr
     from diffir_core.ipr import IPR
     from diffir_core.ipr_steering import ipr_distance
 
-    text = describe(file)
+    text = describe_ipr(file)
     if model is not None:
         ipr, loaded = IPR.load(file), load_model(model)
         check_ipr(ipr, loaded)

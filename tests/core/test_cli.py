@@ -166,6 +166,11 @@ def test_what_can_be_seen_at_once_is_refused_in_one_sentence(
         (("restore", NOISY, "o.ome.tif", "--set", "device=hpu"), "'hpu' is not there"),
         (("restore", NOISY, "o.ome.tif", "--set", "channels=[]"), "channels is []"),
         (("info", str(deep)), "not an IPR file"),
+        (("ipr", "show", str(model)), "is not an IPR file"),
+        (("ipr", "show", NOISY), "is not an IPR file"),
+        (("ipr", "show", DEFAULT_MODEL), f"Cannot read {DEFAULT_MODEL}"),
+        (("demo", "--output", str(model)), "is a file, where"),
+        (("demo", "--output", f"{model}/sub"), "sub should be a folder; name another"),
     ]:
         status, said = diffir_command(*words)
         assert status == 2, (words, said)

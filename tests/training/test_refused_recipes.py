@@ -172,6 +172,13 @@ def test_what_a_later_stage_reads_must_be_there_at_the_start(
     assert not (tmp_path / "a").exists()
 
 
+def test_a_file_is_no_folder_of_a_run(recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("Mine.")
+    for folder in (tmp_path / "notes", tmp_path / "notes" / "run"):
+        with pytest.raises(InputError, match=r"notes is a file, where .* another"):
+            Trainer(recipe, folder)
+
+
 def test_a_psf_that_is_seldom_drawn_must_be_there_at_the_start(
     recipe: Recipe, tmp_path: Path
 ) -> None:

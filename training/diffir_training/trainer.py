@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from diffir_core._whole_files import write_whole
+from diffir_core._whole_files import make_folder, write_whole
 from diffir_core.checkpoint import save_model
 from diffir_core.nn import DiffIRS2
 from diffir_training.batches import Batch, drawn
@@ -73,7 +73,7 @@ class Trainer:
         check_noise(recipe)
         if not goes_on:
             check_files(recipe)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         held_back = self._open_data()
         torch.manual_seed(recipe.seed)  # Initial weights; torch offers no other way.
         self.stage1 = self._prepared(first_network(recipe))
