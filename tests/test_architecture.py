@@ -104,6 +104,7 @@ def test_arrows_inside_the_core_point_inwards() -> None:
             "_unpickling",
             "_version",
             "_whole_files",
+            "_yaml",
             "options",
             "report",
             "settled",
