@@ -78,10 +78,20 @@ def extract_ipr_of_file(
     with closing(open_source(path, axes)) as source:
         planes = source.layout.planes(model.config.in_channels)
         if channel is not None and (channel, planes[0].channel) != (0, None):
-            planes = [plane for plane in planes if plane.channel == channel]
+            planes = _of_channel(planes, channel)
         ipr = _extracted(source, planes, model, chosen)
     place = "" if channel is None else f", channel {channel}"
     return replace(ipr, source=f"{Path(path).name}{place}{_where(chosen)}")
+
+
+def _of_channel(planes: list[PlaneIndex], channel: int) -> list[PlaneIndex]:
+    found = by_channel(planes)
+    if channel not in found:
+        there = [0] if None in found else sorted(found, key=str)
+        raise InputError(
+            f"There is no channel {channel}; the image has {there}, counted from 0."
+        )
+    return found[channel]
 
 
 def _extracted(
@@ -90,8 +100,8 @@ def _extracted(
     check_dtype(source.dtype)
     if len(by_channel(planes)) != 1:
         raise InputError(
-            f"An IPR belongs to one channel, and {len(by_channel(planes))} were named; "
-            "choose one that is there."
+            f"An IPR belongs to one channel, and the image has "
+            f"{len(by_channel(planes))}; choose one of them."
         )
     restorer = restorer_of_images(model, options)
     mapping = fit_mappings(source, planes, options)[planes[0].channel]

@@ -169,6 +169,10 @@ def test_what_can_be_seen_at_once_is_refused_in_one_sentence(
         (("ipr", "show", str(model)), "is not an IPR file"),
         (("ipr", "show", NOISY), "is not an IPR file"),
         (("ipr", "show", DEFAULT_MODEL), f"Cannot read {DEFAULT_MODEL}"),
+        (
+            ("ipr", "extract", NOISY, "o.ipr.json", "--channel", "4"),
+            "There is no channel 4; the image has [0]",
+        ),
         (("demo", "--output", str(model)), "is a file, where"),
         (("demo", "--output", f"{model}/sub"), "sub should be a folder; name another"),
     ]:
