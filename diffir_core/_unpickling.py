@@ -208,7 +208,7 @@ def _rebuild_tensor(
     *_: Any,
 ) -> Tensor:
     if not storage.data:
-        return torch.empty(size, dtype=storage.dtype)
+        return torch.empty(size, dtype=storage.dtype, device="cpu")
     flat = torch.frombuffer(bytearray(storage.data), dtype=storage.dtype)
     return flat.as_strided(size, stride, offset).clone()
 

@@ -96,7 +96,7 @@ class IPRStatistics:
             PREFIX + name: torch.from_numpy(np.asarray(value, np.float32).copy())
             for name, value in values.items()
         }
-        state[PREFIX + "patches"] = torch.tensor([self.patches])
+        state[PREFIX + "patches"] = torch.tensor([self.patches], device="cpu")
         return state
 
     @classmethod

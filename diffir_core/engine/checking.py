@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
@@ -31,6 +32,17 @@ def check_options(options: RestoreOptions, model: Model, settled: Settled) -> No
         )
     if options.ipr is not None:
         check_ipr(options.ipr, model)
+
+
+def check_weights(model: Model) -> None:
+    """Refuse weights that somebody converted: buffers and C code are float32."""
+    for name, parameter in model.network.named_parameters():
+        if parameter.dtype != torch.float32:
+            raise InputError(
+                f"'{name}' of the model '{model.name}' has become {parameter.dtype}, "
+                "and torch.float32 is what restores; call model.network.float(), or "
+                "load the model anew."
+            )
 
 
 def check_ipr(ipr: IPR, model: Model) -> None:

@@ -177,14 +177,14 @@ def composed_tail(tail: nn.Module, scale: int) -> Kernel:
     reach = 2 + any(isinstance(layer, EvenPixels) for layer in tail.modules())
     side = 2 * reach + 1
     with torch.inference_mode():
-        nothing = torch.zeros(1, channels, side, side, dtype=torch.float64)
+        nothing = next(exact.parameters()).new_zeros(1, channels, side, side)
         centre = slice(reach * scale, (reach + 1) * scale)
         bias = rearrange(exact(nothing)[0, :, centre, centre], "o dy dx -> (dy dx o)")
         for name, parameter in exact.named_parameters():
             if name.endswith("bias"):
                 parameter.zero_()
         impulses = nothing.expand(channels, -1, -1, -1).clone()
-        each = torch.arange(channels)
+        each = torch.arange(channels, device="cpu")
         impulses[each, each, reach, reach] = 1.0
         response = torch.cat([exact(part) for part in torch.split(impulses, _IMPULSES)])
     # A kernel is the response, mirrored: what lies left of it sees it on its right.

@@ -53,7 +53,7 @@ class FeatureMap:
 
         def read(rows: slice, columns: slice) -> Tensor:
             shape = (rows.stop - rows.start, columns.stop - columns.start)
-            out = torch.empty(*shape, self.channels, device=device)
+            out = torch.empty(*shape, self.channels, device=device, dtype=torch.float32)
             self.read(rows, columns, out)
             return out
 
@@ -110,7 +110,7 @@ class Edges:
         columns = slice(columns.start, min(columns.stop, self._features.width))
         height, channels = self._features.height, self._features.channels
         shape = (height, columns.stop - columns.start, channels)
-        kept = torch.empty(shape, device=self._features.device)
+        kept = torch.empty(shape, device=self._features.device, dtype=torch.float32)
         self._features.read(slice(0, height), columns, kept)
         return kept
 

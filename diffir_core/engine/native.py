@@ -23,6 +23,7 @@ from diffir_core.engine.dense import Convolution, Kernel
 from diffir_core.engine.folding import FoldedBlock
 from diffir_core.engine.native_convolution import NativeConvolution
 from diffir_core.engine.packing import Weights, in_blocks, pack, padded, round_up
+from diffir_core.engine.pointers import pointer
 from diffir_core.engine.streams import AttentionSums, Stream, StripShape
 
 _CACHE_BYTES = 8_000_000
@@ -143,8 +144,8 @@ class _NativeStream:
             shape.counted.stop,
         )
         values = library.diffir_work(ctypes.byref(panel)) + streams.lanes
-        self._keep({"work": torch.zeros(values)})
-        self.input = torch.empty(shape.rows, shape.width, block.channels)
+        self._keep({"work": shape.empty(values).zero_()})
+        self.input = shape.empty(shape.rows, shape.width, block.channels)
         self.output = self.input[:0]
 
     def set_block(self, weights: Weights, mixing: Weights) -> None:
@@ -156,23 +157,25 @@ class _NativeStream:
     def set_sums(self, weights: Weights, block: FoldedBlock) -> None:
         """Point to the weights of the block whose sums are to be taken."""
         c, heads = block.channels, block.heads
-        shape = heads, c // heads, c // heads
         self._keep({k: v for k, v in weights.items() if k.startswith("qk")})
-        self._keep({"product": torch.zeros(shape, dtype=torch.float64)})
-        self._keep({"squares": torch.zeros(2, c, dtype=torch.float64)})
+        sums = {"product": (heads, c // heads, c // heads), "squares": (2, c)}
+        exact = {
+            name: torch.zeros(size, device="cpu", dtype=torch.float64)
+            for name, size in sums.items()
+        }
+        self._keep(exact, torch.float64)
 
-    def _keep(self, tensors: Weights) -> None:
+    def _keep(self, tensors: Weights, dtype: torch.dtype = torch.float32) -> None:
         self._kept |= tensors
         for name, tensor in tensors.items():
-            setattr(self._panel, name, tensor.data_ptr())
+            setattr(self._panel, name, pointer(tensor, dtype))
 
     def push(self, first_row: int) -> None:
         """See `Stream`."""
         where = ctypes.c_long(first_row), ctypes.c_long(self.input.shape[0])
-        panel, x = ctypes.byref(self._panel), ctypes.c_void_p(self.input.data_ptr())
+        panel, x = ctypes.byref(self._panel), pointer(self.input)
         if self.output.numel():
-            out = ctypes.c_void_p(self.output.data_ptr())
-            self._library.diffir_push(panel, x, out, *where)
+            self._library.diffir_push(panel, x, pointer(self.output), *where)
         else:
             self._library.diffir_push_sums(panel, x, *where)
 

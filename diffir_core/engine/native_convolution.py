@@ -10,6 +10,7 @@ from torch import Tensor
 
 from diffir_core.engine.dense import Kernel
 from diffir_core.engine.packing import in_blocks, padded, round_up
+from diffir_core.engine.pointers import pointer
 
 
 class NativeConvolution:
@@ -29,14 +30,15 @@ class NativeConvolution:
         pitch, channels = tile.shape[1:]
         rows, columns = (side - 2 * self.reach for side in tile.shape[:2])
         tile = tile.contiguous()
-        out = torch.empty(rows, pitch, self._padded_outputs)
+        shape = rows, pitch, self._padded_outputs
+        out = torch.empty(shape, device="cpu", dtype=torch.float32)
         self._library.diffir_convolve(
-            ctypes.c_void_p(tile.data_ptr()),
+            pointer(tile),
             *map(ctypes.c_long, ((rows - 1) * pitch + columns, pitch, channels)),
             ctypes.c_long(self._size),
-            ctypes.c_void_p(self._weights.data_ptr()),
-            ctypes.c_void_p(None if self._bias is None else self._bias.data_ptr()),
+            pointer(self._weights),
+            None if self._bias is None else pointer(self._bias),
             ctypes.c_long(self._padded_outputs),
-            ctypes.c_void_p(out.data_ptr()),
+            pointer(out),
         )
         return out[:, :columns, : self._outputs]

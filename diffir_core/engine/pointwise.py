@@ -75,9 +75,12 @@ def compiled(device: torch.device) -> Pointwise | None:
 def _agrees(fused: Pointwise, device: torch.device) -> bool:
     generator = torch.Generator().manual_seed(0)
     for n, c in ((24, 6), (40, 12)):
-        x = torch.randn(n, c, generator=generator).to(device)
-        average = torch.full((c, 1), 1.0 / c, device=device)
-        outs = [torch.ones(n, c + 1, device=device) for _ in range(2)]
+        drawn = torch.randn(
+            n, c, generator=generator, device="cpu", dtype=torch.float32
+        )
+        x = drawn.to(device)
+        average = x.new_full((c, 1), 1.0 / c)
+        outs = [x.new_ones(n, c + 1) for _ in range(2)]
         EAGER.normalise(x, average, False, outs[0])
         fused.normalise(x, average, False, outs[1])
         pairs = [outs, [EAGER.gate(x.clone()), fused.gate(x)]]

@@ -40,11 +40,11 @@ def pooled_features(
         for index, (number, rows, columns) in enumerate(tiles)
     ]
     yield from workers.run(tasks)
-    owners = torch.tensor([number for number, _, _ in tiles])
+    owners = torch.tensor([number for number, _, _ in tiles], device=device)
     averages = []
     for number, plane in enumerate(planes):
         pixels = len(plane.rows) * len(plane.columns) / plane.config.cpen_unshuffle**2
-        own = sums[(owners == number).to(device)]
+        own = sums[owners == number]
         averages.append((own.sum(0) / pixels).float())
     return averages
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from diffir_core.engine.budget import MemoryBudget
-from diffir_core.engine.checking import check_options
+from diffir_core.engine.checking import check_options, check_weights
 from diffir_core.engine.choosing import choose_precision, choose_streams
 from diffir_core.engine.dense import dense_layers
 from diffir_core.engine.device import (
@@ -50,10 +50,11 @@ class Restorer:
     ) -> None:
         self.model, self.options, self.config = model, options, model.config
         self.settled = settle(model.card, options)
+        check_weights(model)
+        check_options(options, model, self.settled)
         chosen = choose_device(options.device)
         self.device, self.device_reason = chosen.device, chosen.reason
         self._network = _on_device(model.restorer, self.device)
-        check_options(options, model, self.settled)
         on_cpu = self.device.type == "cpu"
         threads = threads or torch.get_num_threads()
         self.workers = Workers(threads if on_cpu else 1)
@@ -92,7 +93,12 @@ class Restorer:
         pooled = torch.from_numpy(features)[None].to(self.device)
         seed = self.options.seed if seed is None else seed
         generator = torch.Generator().manual_seed(seed)
-        start = torch.randn((1, self.config.ipr_length), generator=generator)
+        start = torch.randn(
+            (1, self.config.ipr_length),
+            generator=generator,
+            device="cpu",
+            dtype=torch.float32,
+        )
         condition = self._network.condition.mlp(pooled)
         start = start.to(self.device)
         chain = self._network.reverse_chain(condition, start, self.options.steps)

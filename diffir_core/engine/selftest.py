@@ -86,7 +86,10 @@ def _random_block() -> FoldedBlock:
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator) / 4
+        values = torch.randn(
+            shape, generator=generator, device="cpu", dtype=torch.float32
+        )
+        return values / 4
 
     def projection(n: int) -> Projection:
         return Projection(random(c + 1, n), random(9, n), random(n))

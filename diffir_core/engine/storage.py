@@ -52,7 +52,9 @@ class MemoryStore:
 
     def allocate(self, shape: Shape) -> Storage:
         """See `Store`."""
-        return _TensorStorage(torch.empty(shape, device=self._device))
+        return _TensorStorage(
+            torch.empty(shape, device=self._device, dtype=torch.float32)
+        )
 
 
 class _TensorStorage:
@@ -108,7 +110,11 @@ class _FileStorage:
     def read(self, rows: slice, columns: slice, out: Tensor) -> None:
         """See `Storage`."""
         direct = out.is_contiguous() and out.device.type == "cpu"
-        tile = out if direct else torch.empty(out.shape)
+        tile = (
+            out
+            if direct
+            else torch.empty(out.shape, device=self.device, dtype=torch.float32)
+        )
         for place, run in self._runs(rows, columns, tile):
             self._transfer(place, run, into=True)
         if not direct:

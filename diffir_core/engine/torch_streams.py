@@ -72,7 +72,7 @@ class _Normaliser:
     ) -> None:
         c = block.channels
         self._keeps_mean, self._normalise = block.keeps_mean, pointwise.normalise
-        self._average = torch.full((c, 1), 1.0 / c, device=shape.device)
+        self._average = shape.empty(c, 1).fill_(1.0 / c)
         self._out = shape.empty(shape.pixels, c + 1, dtype=block.dtype).fill_(1.0)
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -29,7 +29,12 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         self.network = network
         generator = torch.Generator().manual_seed(SEED)
-        noise = torch.randn((1, network.config.ipr_length), generator=generator)
+        noise = torch.randn(
+            (1, network.config.ipr_length),
+            generator=generator,
+            device="cpu",
+            dtype=torch.float32,
+        )
         self.register_buffer("noise", noise)
         self.eval()
 
@@ -59,7 +64,7 @@ def write_weights(path: Path, network: DiffIRS2, example: Tensor) -> Tensor:
         If the trace and the network differ by more than 1e-4 at any pixel.
     """
     size = network.config.size_multiple
-    traced_image = torch.zeros(1, network.config.in_channels, 2 * size, 3 * size)
+    traced_image = example.new_zeros(1, network.config.in_channels, 2 * size, 3 * size)
     with torch.no_grad(), warnings.catch_warnings():
         # PyTorch has newer formats, which bioimage.io does not take; and the tracer
         # cannot see that the loops do not depend on sizes, which is checked below.

@@ -147,7 +147,12 @@ class DiffIRS2(_DiffIR):
         if noise is None:
             # Drawn on the CPU, so that a seed means the same on every device.
             generator = generator or torch.Generator().manual_seed(0)
-            noise = torch.randn(shape, generator=generator, device=generator.device)
+            noise = torch.randn(
+                shape,
+                generator=generator,
+                device=generator.device,
+                dtype=torch.float32,
+            )
         elif tuple(noise.shape) != shape:
             raise InputError(
                 f"The start noise must have shape {shape}, not {tuple(noise.shape)}."

@@ -29,7 +29,7 @@ def padded_size(size: int, config: ModelConfig) -> int:
 def mirror_index(size: int, config: ModelConfig) -> Tensor:
     """Give the source index of each pixel of a padded line of `size` pixels."""
     repeat_edge = config.architecture == "inpainting"
-    position = torch.arange(padded_size(size, config))
+    position = torch.arange(padded_size(size, config), device="cpu")
     period = 2 * size if repeat_edge else max(2 * size - 2, 1)
     position = position % period
     last = period - 1 if repeat_edge else period

@@ -1,0 +1,73 @@
+"""What others have set in torch, for the process or around a call, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from networks import random_network
+
+import diffir_core as diffir
+from diffir_core.engine.selftest import native_agrees
+from diffir_core.errors import InputError
+from diffir_core.model import Model
+
+IMAGE = np.random.default_rng(0).poisson(60, (40, 52)).astype(np.float32)
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize("kernels", ["auto", "torch"])
+@pytest.mark.parametrize(
+    "around",
+    [
+        partial(default_dtype, torch.float16),
+        partial(default_dtype, torch.bfloat16),
+        partial(default_dtype, torch.float64),
+        partial(torch.device, "meta"),
+    ],
+    ids=["float16", "bfloat16", "float64", "meta"],
+)
+def test_defaults_of_torch_do_not_matter(
+    tiny: Model, tiny_file: Path, tmp_path: Path, kernels: str, around: Any
+) -> None:
+    options = diffir.RestoreOptions(kernels=kernels)
+    expected, report = diffir.restore(
+        IMAGE, tiny, axes="YX", options=options, return_report=True
+    )
+    native_agrees.cache_clear()  # As in a process that begins with that default.
+    with around():
+        model = diffir.load_model(tiny_file)
+        restored, again = diffir.restore(
+            IMAGE, model, axes="YX", options=options, return_report=True
+        )
+        diffir.save_model(tmp_path / "again.safetensors", model.network)
+    assert np.array_equal(restored, expected)
+    assert again.kernels == report.kernels
+    assert diffir.load_model(tmp_path / "again.safetensors").fingerprint == (
+        tiny.fingerprint
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64], ids=str)
+def test_weights_that_are_not_float32_are_refused(
+    tiny: Model, dtype: torch.dtype
+) -> None:
+    network = random_network().to(dtype)
+    model = Model(network, network.config, None, tiny.fingerprint, "converted")
+    with pytest.raises(InputError, match=f"'converted' has become {dtype}"):
+        diffir.restore(IMAGE, model, axes="YX")
