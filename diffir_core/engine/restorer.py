@@ -27,7 +27,7 @@ from diffir_core.engine.pooling import pooled_features
 from diffir_core.engine.runner import Runner
 from diffir_core.engine.storage import FileStore, MemoryStore, Store
 from diffir_core.engine.tiling import Tiling
-from diffir_core.engine.workers import Workers, exhaust
+from diffir_core.engine.workers import Workers, exhaust, torch_threads
 from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 from diffir_core.ipr_steering import steer
@@ -56,7 +56,7 @@ class Restorer:
         self.device, self.device_reason = chosen.device, chosen.reason
         self._network = _on_device(model.restorer, self.device)
         on_cpu = self.device.type == "cpu"
-        threads = threads or torch.get_num_threads()
+        threads = threads or torch_threads()
         self.workers = Workers(threads if on_cpu else 1)
         self.tiling = Tiling(options.tile)
         self.tiles_done = 0

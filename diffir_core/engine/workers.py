@@ -16,6 +16,8 @@ from typing import Protocol, TypeVar
 Result = TypeVar("Result")
 
 _POLL_SECONDS = 0.1
+_STARTING = threading.Lock()
+"""Torch has one number of threads for all that ask first: 1 while this is held."""
 
 
 class Cancelled(Exception):
@@ -70,18 +72,10 @@ class Workers:
             self._start_threads(max(1, threads))
 
     def _start_threads(self, started: int) -> None:
-        import torch
-
         self._pool = ThreadPoolExecutor(started, thread_name_prefix="diffir")
-        threads = torch.get_num_threads()
         if self.count > 1:
-            everyone = threading.Barrier(started)
-            for future in [
-                self._pool.submit(_become_single, everyone) for _ in range(started)
-            ]:
-                future.result()
-            # Torch takes the last number for its default, too.
-            torch.set_num_threads(threads)
+            with _STARTING:
+                _make_single(self._pool, started)
 
     def run(
         self, tasks: Sequence[Callable[[Tick], Result]]
@@ -149,6 +143,26 @@ def exhaust(steps: Generator[float, None, Result]) -> Result:
             next(steps)
         except StopIteration as finished:
             return finished.value  # type: ignore[no-any-return]
+
+
+def torch_threads() -> int:
+    """Give how many threads torch has, not the 1 of threads that start just now."""
+    import torch
+
+    with _STARTING:
+        return torch.get_num_threads()
+
+
+def _make_single(pool: ThreadPoolExecutor, started: int) -> None:
+    """Let every thread of a new pool compute alone; others keep their number."""
+    import torch
+
+    threads, everyone = torch.get_num_threads(), threading.Barrier(started)
+    try:
+        for future in [pool.submit(_become_single, everyone) for _ in range(started)]:
+            future.result()
+    finally:  # Torch takes the last number for its default, too.
+        torch.set_num_threads(threads)
 
 
 def _become_single(everyone: threading.Barrier) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,6 +17,8 @@ import torch
 from networks import random_network
 
 import diffir_core as diffir
+from diffir_core.engine import workers
+from diffir_core.engine.restorer import Restorer
 from diffir_core.engine.selftest import native_agrees
 from diffir_core.errors import InputError
 from diffir_core.model import Model
@@ -71,3 +76,29 @@ def test_weights_that_are_not_float32_are_refused(
     model = Model(network, network.config, None, tiny.fingerprint, "converted")
     with pytest.raises(InputError, match=f"'converted' has become {dtype}"):
         diffir.restore(IMAGE, model, axes="YX")
+
+
+def test_threads_that_start_elsewhere_do_not_make_a_run_single(
+    tiny: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's number of threads is 1 for the whole process while a pool starts."""
+    plain, starting = workers._become_single, threading.Event()
+
+    def slowly(everyone: threading.Barrier) -> None:
+        plain(everyone)
+        starting.set()
+        time.sleep(0.5)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    monkeypatch.setattr(workers, "_become_single", slowly)
+    try:
+        with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+            first = one.submit(Restorer, tiny, diffir.RestoreOptions())
+            assert starting.wait(60)
+            second = other.submit(Restorer, tiny, diffir.RestoreOptions())
+            counts = [made.result().workers.count for made in (first, second)]
+            assert counts == [3, 3]
+            assert other.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
