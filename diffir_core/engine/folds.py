@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from diffir_core.engine.device import inferring
 from diffir_core.engine.folding import FoldedNetwork, fold
 from diffir_core.ipr import IPR
 from diffir_core.nn import DIRformer
@@ -33,7 +34,7 @@ class Folds:
             while len(self._folds) >= self.most:
                 self._folds.pop(next(iter(self._folds)))
             device = next(self._network.parameters()).device
-            with torch.inference_mode():
+            with inferring(device):
                 vector = torch.from_numpy(ipr.vector).to(device)
                 self._folds[key] = fold(self._network, vector, self._dtype)
         return self._folds[key]

@@ -18,6 +18,7 @@ from diffir_core.engine.dense import dense_layers
 from diffir_core.engine.device import (
     choose_device,
     full_float32,
+    inferring,
 )
 from diffir_core.engine.flips import FLIPS, FlipMean
 from diffir_core.engine.folds import Folds
@@ -75,7 +76,7 @@ class Restorer:
             on_cpu,
             options.memory_bytes() or free_memory_bytes(self.device),
         )
-        with torch.inference_mode():
+        with inferring(self.device):
             self._dense = dense_layers(self._network.G, self.streams.convolution)
 
     def features(self, planes: Sequence[Plane]) -> Generator[float, None, list[Array]]:
@@ -87,7 +88,6 @@ class Restorer:
         )
         return [average.cpu().numpy() for average in pooled]
 
-    @torch.inference_mode()
     def ipr_from(self, features: Array, source: str, seed: int | None = None) -> IPR:
         """Estimate the IPR from pooled features, by reverse steps from the seed."""
         pooled = torch.from_numpy(features)[None].to(self.device)
@@ -99,10 +99,11 @@ class Restorer:
             device="cpu",
             dtype=torch.float32,
         )
-        condition = self._network.condition.mlp(pooled)
-        start = start.to(self.device)
-        chain = self._network.reverse_chain(condition, start, self.options.steps)
-        values = chain[:, 0].cpu().numpy()
+        with inferring(self.device):
+            condition = self._network.condition.mlp(pooled)
+            start = start.to(self.device)
+            chain = self._network.reverse_chain(condition, start, self.options.steps)
+            values = chain[:, 0].cpu().numpy()
         if not np.isfinite(values).all():
             raise InputError(
                 f"'{self.model.name}' gave an IPR that is not finite; its weights are "
@@ -188,7 +189,7 @@ class Restorer:
         exact = self.options.exactness == "exact"
         try:
             while True:
-                with torch.inference_mode(), ExitStack() as settings:
+                with inferring(self.device), ExitStack() as settings:
                     if exact:
                         settings.enter_context(full_float32(self.device))
                     try:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffir_core.engine.device import inferring
 from diffir_core.engine.folding import FoldedBlock, Projection, fold
 from diffir_core.engine.planes import Job, array_plane
 from diffir_core.engine.runner import Runner
@@ -29,7 +30,7 @@ def psnr_of_precision(
 ) -> float:
     """Give the PSNR (dB, peak 1) of `dtype` against float32 on a fixed test image."""
     image = probe_image(network.config.in_channels)
-    with torch.inference_mode():
+    with inferring(device):
         ipr = network.extract_ipr(torch.from_numpy(image)[None].to(device))[0]
         results = []
         for precision in (torch.float32, dtype):
@@ -57,7 +58,7 @@ def probe_image(channels: int, side: int = _SIDE) -> NDArray[np.float32]:
 @cache
 def native_agrees(native: Streams) -> bool:
     """Tell whether streams in C equal those of PyTorch, on a random block."""
-    with torch.inference_mode():
+    with inferring(torch.device("cpu")):
         block, x = _random_block(), torch.from_numpy(probe_image(22)[:, :9, :20])
         pixels = x.permute(1, 2, 0).contiguous()
         ours, theirs = (

@@ -65,7 +65,8 @@ def write_weights(path: Path, network: DiffIRS2, example: Tensor) -> Tensor:
     """
     size = network.config.size_multiple
     traced_image = example.new_zeros(1, network.config.in_channels, 2 * size, 3 * size)
-    with torch.no_grad(), warnings.catch_warnings():
+    exact = torch.autocast("cpu", enabled=False)
+    with torch.no_grad(), exact, warnings.catch_warnings():
         # PyTorch has newer formats, which bioimage.io does not take; and the tracer
         # cannot see that the loops do not depend on sizes, which is checked below.
         warnings.simplefilter("ignore")

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffir_core.engine.device import inferring
 from diffir_core.errors import InputError
 from diffir_core.ipr import IPR
 from diffir_core.model import Model
@@ -187,7 +188,7 @@ def reference_ipr(
         for part, one in ((noisy, plane), (clean, other))
     ]
     lq, gt = _fitting(parts[0], parts[1], model)
-    with torch.inference_mode():
+    with inferring(lq.device):
         vector = stage1.network.extract_ipr(lq, gt)[0].numpy()
     return IPR(vector.copy(), model.fingerprint, 0, None, "a clean reference")
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import random_network
+from networks import random_network, save_tiny
 
 import diffir_core as diffir
 from diffir_core.engine import workers
@@ -66,6 +66,25 @@ def test_defaults_of_torch_do_not_matter(
     assert diffir.load_model(tmp_path / "again.safetensors").fingerprint == (
         tiny.fingerprint
     )
+
+
+def test_autocast_around_a_call_does_not_matter(tiny: Model, tmp_path: Path) -> None:
+    save_tiny(tmp_path, "first", stage=1)
+    first = diffir.load_model(tmp_path / "first.safetensors")
+
+    def results() -> list[np.ndarray]:
+        restored = diffir.restore(IMAGE, tiny, axes="YX")
+        ipr = diffir.extract_ipr(IMAGE, tiny, axes="YX")
+        reference = diffir.reference_ipr(IMAGE, IMAGE, tiny, first)
+        state = diffir.freeze(IMAGE, tiny, axes="YX")
+        rendered = diffir.render(IMAGE, tiny, state)
+        return [restored, ipr.vector, reference.vector, rendered]
+
+    expected = results()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = results()
+    for a, b in zip(found, expected, strict=True):
+        assert np.array_equal(a, b)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64], ids=str)
