@@ -39,8 +39,7 @@ class PlaneIndex:
 
     def take(self, array: Any) -> NDArray[Any]:
         """Read the plane from an array-like stack as (channels, Y, X)."""
-        plane = np.asarray(array[self.selection])
-        plane = np.transpose(plane, self._order())
+        plane = np.transpose(_in_memory(array[self.selection]), self._order())
         return plane if plane.ndim == 3 else plane[None]
 
     def put(self, array: Any, plane: NDArray[Any]) -> None:
@@ -113,6 +112,24 @@ class StackLayout:
         raise InputError(
             f"The model takes {model_channels} channels together; axes '{self.axes}' "
             f"offer {found or 'no channel axis'}."
+        )
+
+
+def _in_memory(taken: Any) -> NDArray[Any]:
+    """Read a lazy array; only now is it seen whether values are masked."""
+    if hasattr(taken, "compute"):  # By dask: as a plain array it would lose its mask.
+        taken = taken.compute()
+    refuse_masked(taken)
+    return np.asarray(taken)
+
+
+def refuse_masked(array: Any) -> None:
+    """Refuse masked values of an array in memory: they would pass for measured ones."""
+    masked = np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else False
+    if np.any(masked):
+        raise InputError(
+            f"{np.count_nonzero(masked)} values of the array are masked, and would "
+            "be restored like the others; fill them, as with array.filled(0)."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
-from diffir_core.stacks.axes import PlaneIndex, StackLayout, check_axes
+from diffir_core.stacks.axes import PlaneIndex, StackLayout, check_axes, refuse_masked
 from diffir_core.stacks.metadata import StackMetadata
 
 _TIFF = (".tif", ".tiff", ".btf", ".tf8")
@@ -39,12 +39,7 @@ class ArraySource:
     ) -> None:
         if not hasattr(array, "shape") or not hasattr(array, "dtype"):
             array = np.asarray(array)
-        masked = isinstance(array, np.ma.MaskedArray) and np.ma.getmaskarray(array)
-        if np.any(masked):
-            raise InputError(
-                f"{np.count_nonzero(masked)} values of the array are masked, and would "
-                "be restored like the others; fill them, as with array.filled(0)."
-            )
+        refuse_masked(array)
         self._array = array
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype = np.dtype(array.dtype).newbyteorder("=")

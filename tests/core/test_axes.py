@@ -57,3 +57,14 @@ def test_a_model_of_three_channels_needs_three() -> None:
     with pytest.raises(InputError, match="no channel axis"):
         check_axes("ZYX", (3, 8, 8)).planes(3)
     assert len(check_axes("YXS", (8, 8, 3)).planes(3)) == 1
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+def test_masked_values_are_refused_when_their_plane_is_taken(lazily: bool) -> None:
+    dask_array = pytest.importorskip("dask.array")
+    stack = np.ma.masked_greater(np.arange(32).reshape(2, 4, 4), 28)
+    first, last = check_axes("ZYX", stack.shape).planes(1)
+    array = dask_array.from_array(stack, chunks=(1, 2, 2)) if lazily else stack
+    assert type(first.take(array)) is np.ndarray
+    with pytest.raises(InputError, match="3 values of the array are masked"):
+        last.take(array)
