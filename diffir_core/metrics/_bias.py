@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core.errors import InputError
+from diffir_core.metrics._checks import check_alike
+
 Float64 = NDArray[np.float64]
 
 
@@ -49,6 +52,9 @@ def bias_by_intensity(
     bins
         How many at most; equal values may share one.
     """
+    check_alike(image, reference)
+    if bins < 1:
+        raise InputError(f"bins is {bins}; there must be 1 or more.")
     truth = np.asarray(reference, np.float64).ravel()
     difference = np.asarray(image, np.float64).ravel() - truth
     order = np.argsort(truth, kind="stable")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core.metrics._checks import check_image
+
 _WINDOW = 7
 _DEVIATIONS = 3.5
 LIMIT = _DEVIATIONS / _WINDOW
@@ -70,5 +72,6 @@ def false_structure(
     noise_std
         Standard deviation of the noise before restoration, above 0.
     """
+    check_image(restored)
     off = (np.asarray(restored, np.float64) - level) / noise_std
     return FalseStructure(float(off.std()), float(np.mean(np.abs(off) > LIMIT)))

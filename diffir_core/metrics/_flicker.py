@@ -35,7 +35,7 @@ def flicker(restored: NDArray[Any], given: NDArray[Any]) -> Flicker:
     restored, given
         (planes, y, x) of the same shape, neighbours in z or time; 2 planes or more.
     """
-    check_alike(restored, given)
+    check_alike(restored, given, dimensions=3)
     if len(given) < 2:
         raise InputError("One plane cannot flicker; give stacks of two or more.")
     after, before = (np.asarray(s, np.float64) for s in (restored, given))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core.metrics._checks import check_alike
+
 Float64 = NDArray[np.float64]
 _BACKGROUND_PERCENTILE = 3.0
 _SIGMA = 1.5
@@ -46,6 +48,7 @@ def range_invariant_ssim(image: NDArray[Any], reference: NDArray[Any]) -> float:
     """
     from scipy.optimize import minimize_scalar
 
+    check_alike(image, reference)
     x, y = (_above_background(plane) for plane in (image, reference))
     y = y / (float(y.max()) or 1.0)
     moments = _moments(_of_least_error(x, y), y)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
-from diffir_core.metrics._checks import check_size
+from diffir_core.metrics._checks import check_image
 
 
 def autocorrelation(
@@ -33,10 +33,10 @@ def autocorrelation(
     -------
     One coefficient a lag, -1 to 1; 0 for a constant residual.
     """
-    values = np.asarray(residual, np.float64)
     if min(lags, default=1) < 1:
         raise InputError(f"Lags are pixels from 1 on, not {tuple(lags)}.")
-    check_size(values, max(lags, default=0) + 1)
+    check_image(residual, max(lags, default=0) + 1, dimensions=2)
+    values = np.asarray(residual, np.float64)
     values = values - values.mean()
     variance = float(np.mean(values**2))
     if variance == 0:

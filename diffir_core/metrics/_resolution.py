@@ -36,7 +36,7 @@ def fourier_ring_correlation(
         (y, x) of the same shape: two frames with noise of their own. Their means are
         taken off, and a Hann window hides that opposite edges do not meet.
     """
-    check_alike(first, second, 2 * (_SMOOTHED_RINGS // 2 + 1))
+    check_alike(first, second, 2 * (_SMOOTHED_RINGS // 2 + 1), dimensions=2)
     one, other = (_spectrum(image) for image in (first, second))
     rings, frequencies = _rings(one.shape)
     cross = _sums((one * other.conj()).real, rings, len(frequencies))

@@ -169,6 +169,8 @@ def test_scale_invariant_psnr_forgives_gain_and_offset_alone() -> None:
 
 def test_what_cannot_be_measured_is_refused_in_a_sentence() -> None:
     plane = noise(0, (20, 20))
+    masked = np.ma.masked_greater(plane, 2)
+    stack = np.stack([plane] * 12)
     for refused, measure in (
         ("same shape", lambda: metrics.psnr(plane, plane[:, :1], 1.0)),
         ("11 values or more", lambda: metrics.ssim(plane[:10], plane[:10], 1.0)),
@@ -176,6 +178,17 @@ def test_what_cannot_be_measured_is_refused_in_a_sentence() -> None:
         ("21 values or more", lambda: metrics.autocorrelation(plane, (20,))),
         ("two or more", lambda: metrics.flicker(plane[None], plane[None])),
         ("6 values or more", lambda: metrics.resolution(plane[:1], plane[:1])),
+        ("same shape", lambda: metrics.bias_by_intensity(plane, plane[:5])),
+        ("same shape", lambda: metrics.range_invariant_ssim(plane, plane[:5])),
+        ("bins is 0", lambda: metrics.bias_by_intensity(plane, plane, bins=0)),
+        ("too small", lambda: metrics.bias_by_intensity(plane[:0], plane[:0])),
+        ("too small", lambda: metrics.range_invariant_ssim(plane[:0], plane[:0])),
+        ("too small", lambda: metrics.false_structure(plane[:0], 0.0, 1.0)),
+        (r"3 dimensions, \(planes, y, x\)", lambda: metrics.flicker(plane, plane)),
+        (r"2 dimensions, \(y, x\)", lambda: metrics.autocorrelation(plane[0])),
+        ("2 dimensions", lambda: metrics.fourier_ring_correlation(stack, stack)),
+        ("values are masked", lambda: metrics.psnr(plane, masked, 1.0)),
+        ("values are masked", lambda: metrics.autocorrelation(masked)),
     ):
         with pytest.raises(InputError, match=refused):
             measure()
