@@ -32,6 +32,14 @@ class IPR:
     source: str = ""
     """The image it was extracted from, in words."""
 
+    def __post_init__(self) -> None:
+        # Of its own and of one kind, whatever array it was made of: what is computed
+        # from it must be what is computed from the file it is saved to.
+        object.__setattr__(self, "vector", _own(self.vector))
+        if self.chain is not None:
+            object.__setattr__(self, "chain", _own(self.chain))
+        object.__setattr__(self, "seed", int(self.seed))
+
     def save(self, path: str | Path) -> None:
         """Write the IPR as JSON (``*.ipr.json``); whole or not at all."""
         path = Path(path)
@@ -87,6 +95,16 @@ class IPR:
             ) from error
         except (json.JSONDecodeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path} is not an IPR file ({error}).") from error
+
+
+def _own(values: Any) -> NDArray[np.float32]:
+    try:
+        with np.errstate(over="ignore"):  # What is too large is not finite then.
+            return np.array(values, np.float32, order="C")
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"An IPR is made of numbers ({error}); give an array of them."
+        ) from error
 
 
 def _numbers(values: Any, name: str, dimensions: int) -> NDArray[np.float32]:

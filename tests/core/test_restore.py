@@ -157,6 +157,35 @@ def test_an_ipr_can_be_kept_blended_and_used_again(tiny: Model, tmp_path: Path) 
     assert np.allclose(middle, (ipr.vector + other.vector) / 2, atol=1e-6)
 
 
+def test_an_ipr_is_the_same_whatever_array_it_was_made_of(
+    tiny: Model, tmp_path: Path
+) -> None:
+    image = noisy_stack((16, 16))
+    ipr = diffir.extract_ipr(image, tiny, axes="YX")
+    expected = diffir.restore(
+        image, tiny, axes="YX", options=diffir.RestoreOptions(ipr=ipr)
+    )
+    constant = ipr.vector.copy()
+    constant.flags.writeable = False
+    for vector in (
+        ipr.vector.astype(np.float64),
+        ipr.vector.astype(">f4"),
+        ipr.vector[::-1].copy()[::-1],
+        ipr.vector.tolist(),
+        constant,
+    ):
+        made: Any = diffir.IPR(vector, ipr.model, np.int64(3))
+        made.save(tmp_path / "made.ipr.json")
+        for same in (made, diffir.IPR.load(tmp_path / "made.ipr.json")):
+            assert same.vector.tobytes() == ipr.vector.tobytes()
+            assert type(same.seed) is int
+            options = diffir.RestoreOptions(ipr=same)
+            restored = diffir.restore(image, tiny, axes="YX", options=options)
+            assert np.array_equal(restored, expected)
+    with pytest.raises(InputError, match="made of numbers"):
+        diffir.IPR(["much"], ipr.model)
+
+
 def test_a_stack_can_share_one_ipr(tiny: Model) -> None:
     stack = noisy_stack((3, 32, 32))
     options = diffir.RestoreOptions(ipr_scope="stack")
