@@ -12,6 +12,7 @@ What varies between them decides what the spread can tell::
 from __future__ import annotations
 
 from collections.abc import Generator
+from numbers import Integral
 from typing import Any, get_args
 
 import numpy as np
@@ -96,7 +97,8 @@ def restore_samples_steps(
     chosen = options or RestoreOptions()
     if kind == "symmetries":  # Whose mean has none.
         chosen = chosen.replace(average_flips=False)
-    _check(model, samples, kind, chosen)
+    samples, seed = _whole(samples, "samples"), _whole(seed, "seed")
+    _check(model, samples, seed, kind, chosen)
     source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
     check_dtype(source.dtype)
     planes = source.layout.planes(model.config.in_channels)
@@ -138,7 +140,16 @@ class _Moments:
         return np.asarray(np.sqrt(self._squares / (self.count - 1)))
 
 
-def _check(model: Model, samples: int, kind: str, options: RestoreOptions) -> None:
+def _whole(value: Any, name: str) -> int:
+    """Take any kind of whole number, such as numpy's."""
+    if not isinstance(value, Integral):
+        raise InputError(f"{name} is {value!r}; choose a whole number.")
+    return int(value)
+
+
+def _check(
+    model: Model, samples: int, seed: int, kind: str, options: RestoreOptions
+) -> None:
     if kind not in get_args(SampleKind):
         raise InputError(
             f"kind is '{kind}'; it must be one of {', '.join(get_args(SampleKind))}."
@@ -146,8 +157,8 @@ def _check(model: Model, samples: int, kind: str, options: RestoreOptions) -> No
     most = 8 if kind == "symmetries" else 1000
     if not 2 <= samples <= most:
         raise InputError(f"samples is {samples}; choose 2 to {most} for '{kind}'.")
-    if not isinstance(samples, int):
-        raise InputError(f"samples is {samples}; choose a whole number.")
+    if seed < 0:
+        raise InputError(f"seed is {seed}; choose 0 or more.")
     _refuse_unused(options)
     if kind == "seeds" and options.ipr is not None:
         raise InputError(

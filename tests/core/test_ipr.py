@@ -189,7 +189,9 @@ def test_samples_have_a_mean_and_a_spread(known: Model, kind: Any) -> None:
     mean, deviation = diffir.restore_samples(
         image, known, axes="ZYX", samples=4, kind=kind
     )
-    again, _ = diffir.restore_samples(image, known, axes="ZYX", samples=4, kind=kind)
+    again, _ = diffir.restore_samples(
+        image, known, axes="ZYX", samples=np.int64(4), seed=np.int64(0), kind=kind
+    )
     assert np.array_equal(mean, again)
     assert mean.shape == deviation.shape == image.shape
     assert np.isfinite(deviation).all()
@@ -204,6 +206,10 @@ def test_samples_have_a_mean_and_a_spread(known: Model, kind: Any) -> None:
         (dict(kind="luck"), "kind is 'luck'"),
         (dict(samples=1), "choose 2 to 1000"),
         (dict(samples=9, kind="symmetries"), "choose 2 to 8"),
+        (dict(samples="3"), "samples is '3'; choose a whole number"),
+        (dict(samples=2.5), "samples is 2.5; choose a whole number"),
+        (dict(seed=-1), "seed is -1; choose 0 or more"),
+        (dict(seed=None), "seed is None; choose a whole number"),
         (dict(kind="ipr"), "without the errors"),
     ],
 )
