@@ -14,6 +14,9 @@ from diffir_core.errors import InputError
 
 _WIDEST = 1e30
 """Of a range of values: no camera's, but that of float32 marking missing pixels."""
+_SCALE_OF_CONSTANT = 1e-6
+"""Of the value of a constant channel: what a network invents on it is below its last
+digits then, and values that no sample met are no astronomic numbers."""
 
 
 class IntensityOptions(FrozenConfig):
@@ -120,7 +123,8 @@ def fit_mapping(
 ) -> IntensityMapping:
     """Fit the mapping to a sample of finite values, of any shape and real dtype.
 
-    Constant values get a scale of 1 of their own units.
+    Constant values get a scale of 1 if they are integers, as what a network invents on
+    nothing is rounded off then, and else a millionth of the value.
     """
     options = options or IntensityOptions()
     percentiles = (options.low_percentile, options.high_percentile)
@@ -133,4 +137,11 @@ def fit_mapping(
             f"The values range from {low:g} to {high:g}; give missing pixels, if that "
             "is what they are, a value near those of the others."
         )
-    return IntensityMapping(offset=low, scale=high - low if high > low else 1.0)
+    if high > low:
+        return IntensityMapping(offset=low, scale=high - low)
+    return IntensityMapping(low, 1.0 if values.dtype.kind in "iu" else _millionth(low))
+
+
+def _millionth(value: float) -> float:
+    """Give a millionth of a value; of 0, and of what has none, a millionth of 1."""
+    return _SCALE_OF_CONSTANT * abs(value) or _SCALE_OF_CONSTANT

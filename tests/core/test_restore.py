@@ -214,6 +214,20 @@ def test_constant_and_tiny_images_stay_near_themselves(
     assert np.array_equal(diffir.restore(image, identity, axes="YX"), image)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("value", [0.0, 1e-3, -0.5, 3e4, -1e-30])
+def test_what_is_invented_on_a_constant_channel_is_no_part_of_its_value(
+    tiny: Model, value: float, dtype: str
+) -> None:
+    image = np.full((2, 24, 24), value, dtype)
+    image[1] = noisy_stack((24, 24), dtype)
+    restored = diffir.restore(image, tiny, axes="CYX").astype(float)
+    constant = image[0].astype(float)
+    assert np.abs(restored[0] - constant).max() <= 1e-4 * (np.abs(constant).max() or 1)
+    other = diffir.restore(image[1], tiny, axes="YX")
+    assert np.array_equal(restored[1], other)
+
+
 @pytest.mark.parametrize(
     ("image", "axes", "options", "message"),
     [
