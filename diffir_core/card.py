@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from math import isfinite
+
+from pydantic import Field, field_validator
 
 from diffir_core._base import FrozenConfig
 
@@ -33,4 +35,14 @@ class ModelCard(FrozenConfig):
     frozen_halo_px: int | None = None
     """Halo with which crops under a frozen state equal the whole; None: unknown."""
     figures: dict[str, float | str] = Field(default_factory=dict)
-    """Measured quality, by data set and metric."""
+    """Measured quality, by data set and metric; JSON, as it is stored, has no inf."""
+
+    @field_validator("figures")
+    @classmethod
+    def _finite(cls, figures: dict[str, float | str]) -> dict[str, float | str]:
+        for name, value in figures.items():
+            if isinstance(value, float) and not isfinite(value):
+                raise ValueError(
+                    f"the figure '{name}' is {value}; give a finite number or a text"
+                )
+        return figures

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from diffir_core import convert, load_model, save_model
 from diffir_core.card import ModelCard
-from diffir_core.errors import CheckpointError
+from diffir_core.errors import CheckpointError, InputError
 from diffir_core.models import DEFAULT_MODEL, shipped_models
 
 CONFIGURATIONS: list[dict[str, Any]] = [
@@ -213,6 +213,14 @@ def test_no_length_of_the_header_is_taken_for_a_pickle(
     path = tmp_path / "net.safetensors"
     save_model(path, random_network(), card=ModelCard(name="x" * padding))
     assert load_model(path).stage == 2
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_figures_that_a_file_could_not_give_back_are_refused(value: float) -> None:
+    with pytest.raises(InputError, match=r"the figure 'psnr' is .*finite"):
+        ModelCard.parse({"figures": {"ssim": 1, "psnr": value}})
+    with pytest.raises(ValueError, match="the figure 'psnr'"):
+        ModelCard(figures={"psnr": value})
 
 
 def test_converting_keeps_the_weights(tmp_path: Path) -> None:
