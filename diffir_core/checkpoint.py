@@ -157,6 +157,13 @@ def save_model(
     file is complete or absent, never half-written.
     """
     path = Path(path)
+    if not isinstance(network, DiffIRS1 | DiffIRS2):
+        raise CheckpointError(
+            f"A {type(network).__name__} is no network to save; give that of a model, "
+            "model.network."
+        )
+    if dtype not in ("float32", "float16"):
+        raise CheckpointError(f"dtype is '{dtype}'; choose float32 or float16.")
     if not path.parent.is_dir():
         raise CheckpointError(f"There is no folder {path.parent}; create it first.")
     half = dtype == "float16"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from diffir_core.nn import DiffIRS1, DiffIRS2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """A loaded network: in evaluation mode, float32, on the CPU."""
 

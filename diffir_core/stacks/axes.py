@@ -139,6 +139,10 @@ def check_axes(axes: str, shape: tuple[int, ...]) -> StackLayout:
     Axes are one letter each, without repetition, Y and X among them; T, C, Z and S
     (RGB samples) have their usual meaning, any other letter is a further outer axis.
     """
+    if not isinstance(axes, str):
+        raise InputError(
+            f"axes is {axes!r}; give one letter a dimension as text, such as 'ZYX'."
+        )
     axes = axes.upper()
     if len(axes) != len(shape):
         raise InputError(
@@ -153,6 +157,10 @@ def check_axes(axes: str, shape: tuple[int, ...]) -> StackLayout:
         raise InputError(
             f"Axes '{axes}' lack {' and '.join(missing)}; images are restored along "
             "Y and X."
+        )
+    if any(size != size for size in shape):  # Not a number: dask has not counted.
+        raise InputError(
+            f"The array does not know its shape {shape}; call compute_chunk_sizes()."
         )
     if 0 in shape:
         raise InputError(f"The image is empty: its shape is {shape}.")

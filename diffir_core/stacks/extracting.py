@@ -21,7 +21,12 @@ from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.extremes import seen, without_hot_pixels
 from diffir_core.stacks.groups import stack_ipr
-from diffir_core.stacks.reading import check_dtype, read_plane, restorer_of_images
+from diffir_core.stacks.reading import (
+    check_dtype,
+    check_request,
+    read_plane,
+    restorer_of_images,
+)
 from diffir_core.stacks.source import ArraySource, StackSource, open_source
 from diffir_core.stacks.subsampling import by_channel, fit_mappings
 
@@ -49,6 +54,7 @@ def extract_ipr(
     options
         Its steps, strength, region, intensity and device hold.
     """
+    check_request(model, options)
     chosen = _seeded(options, seed)
     source = ArraySource(image, axes)
     planes = source.layout.planes(model.config.in_channels)
@@ -75,6 +81,7 @@ def extract_ipr_of_file(
     channel
         Which channel, counted from 0, if there are several.
     """
+    check_request(model, options)
     chosen = options or RestoreOptions()
     with closing(open_source(path, axes)) as source:
         planes = source.layout.planes(model.config.in_channels)

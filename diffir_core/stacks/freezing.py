@@ -20,7 +20,13 @@ from diffir_core.options import RestoreOptions
 from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.groups import stack_attention, stack_ipr
 from diffir_core.stacks.planes import MappedPlane, kept_reach_px
-from diffir_core.stacks.reading import check_dtype, read_plane, restorer_of_images
+from diffir_core.stacks.reading import (
+    check_dtype,
+    check_request,
+    read_plane,
+    region_of,
+    restorer_of_images,
+)
 from diffir_core.stacks.source import ArraySource
 from diffir_core.stacks.subsampling import fit_mappings
 
@@ -103,6 +109,7 @@ def render(
     region
         Rows and columns of the input; None is the whole plane.
     """
+    check_request(model, options)
     options = options or RestoreOptions()
     check_ipr(state.ipr, model)
     restorer = restorer_of_images(model, _under(options, state))
@@ -111,7 +118,8 @@ def render(
     check_dtype(whole.dtype)
     layout = whole.layout
     height, width = layout.size("Y"), layout.size("X")
-    top, bottom, left, right = region or (0, height, 0, width)
+    whole_plane = (0, height, 0, width)
+    top, bottom, left, right = whole_plane if region is None else region_of(region)
     if not (0 <= top < bottom <= height and 0 <= left < right <= width):
         raise InputError(
             f"Region {region} is not inside the plane of {height} x {width}; give "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -19,16 +20,42 @@ _EXACT_INTEGERS = 2**53
 _LEAST_STEPS = 2**16
 
 
+def check_request(model: Any, options: Any) -> None:
+    """Refuse a name in place of a model, and a dict in place of options."""
+    if not isinstance(model, Model):
+        raise InputError(
+            f"model is {model!r:.80}; give a model, as diffir_core.load_model makes it."
+        )
+    if not isinstance(options, RestoreOptions | None):
+        raise InputError(
+            f"options is {options!r:.80}; give RestoreOptions, as "
+            "RestoreOptions.parse makes them of a dict."
+        )
+
+
 def restorer_of_images(
     model: Model, options: RestoreOptions, threads: int | None = None
 ) -> Restorer:
     """Give a restorer, or say why this model cannot restore plain images."""
+    check_request(model, options)
     if model.config.architecture == "inpainting":
         raise InputError(
             f"'{model.name}' fills masked regions and needs a mask; this version "
             "restores with deblur and super-resolution models."
         )
     return Restorer(model, options, threads)
+
+
+def region_of(values: Any) -> tuple[int, int, int, int]:
+    """Take four whole numbers of any kind, in a tuple, a list or an array."""
+    try:
+        top, bottom, left, right = (index(value) for value in values)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Region {values} is not four whole numbers; give "
+            "(first row, row after the last, first column, column after the last)."
+        ) from error
+    return top, bottom, left, right
 
 
 def check_dtype(dtype: np.dtype[Any]) -> None:

@@ -15,6 +15,7 @@ from diffir_core.report import RestoreReport
 from diffir_core.stacks.axes import StackLayout
 from diffir_core.stacks.crew import Crew
 from diffir_core.stacks.file_run import restore_file_steps
+from diffir_core.stacks.reading import check_request
 from diffir_core.stacks.sink import ArraySink
 from diffir_core.stacks.source import ArraySource
 from diffir_core.stacks.stream import RestoreProgress, restore_planes
@@ -78,6 +79,7 @@ def restore(
     The restored array, of the input's axes, type and value range; Y and X are
     multiplied by the model's scale.
     """
+    check_request(model, options)
     options = options or RestoreOptions()
     source = ArraySource(data, axes)
     shape = restored_shape(source.layout, model)
@@ -129,6 +131,7 @@ def restore_file(
         Other processes that do the work, from `local_crew` or `connected_crew` of
         `diffir_core.stacks.cluster`; the result is the same.
     """
+    check_request(model, options)
     steps = restore_file_steps(
         path,
         destination,

@@ -38,11 +38,11 @@ class ArraySource:
         self, array: Any, axes: str, metadata: StackMetadata | None = None
     ) -> None:
         if not hasattr(array, "shape") or not hasattr(array, "dtype"):
-            array = np.asarray(array)
+            array = _as_array(array)
         refuse_masked(array)
         self._array = array
         self.shape: tuple[int, ...] = tuple(array.shape)
-        self.dtype = np.dtype(array.dtype).newbyteorder("=")
+        self.dtype = _dtype_of(array).newbyteorder("=")
         self.layout = check_axes(axes, self.shape)
         self.metadata = metadata or StackMetadata(self.layout.axes)
 
@@ -52,6 +52,26 @@ class ArraySource:
 
     def close(self) -> None:
         """Do nothing: the array is the caller's."""
+
+
+def _as_array(values: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise InputError(
+            "The image is made of rows of different lengths; give an array."
+        ) from error
+
+
+def _dtype_of(array: Any) -> np.dtype[Any]:
+    try:
+        found: np.dtype[Any] = np.dtype(array.dtype)
+    except TypeError as error:
+        raise InputError(
+            f"The image has the type {array.dtype}, which is not numpy's; give a numpy "
+            "array, such as tensor.numpy()."
+        ) from error
+    return found
 
 
 def open_source(

@@ -223,6 +223,19 @@ def test_figures_that_a_file_could_not_give_back_are_refused(value: float) -> No
         ModelCard(figures={"psnr": value})
 
 
+def test_only_networks_are_saved_and_only_in_types_that_there_are(
+    tmp_path: Path,
+) -> None:
+    model: Any = load_model(save_tiny(tmp_path, "tiny"))
+    other: Any = "bfloat16"
+    with pytest.raises(CheckpointError, match=r"model\.network"):
+        save_model(tmp_path / "model.safetensors", model)
+    with pytest.raises(CheckpointError, match="dtype is 'bfloat16'"):
+        save_model(tmp_path / "half.safetensors", model.network, dtype=other)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.safetensors"]
+    assert {model: 1}[model] == 1  # A key of caches.
+
+
 def test_converting_keeps_the_weights(tmp_path: Path) -> None:
     torch.save({"params": official_state(random_network())}, tmp_path / "net.pth")
     model = convert(tmp_path / "net.pth", tmp_path / "ours.safetensors")

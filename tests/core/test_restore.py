@@ -254,6 +254,41 @@ def test_bad_input_is_one_clear_sentence(
     assert "\n" not in str(caught.value)
 
 
+def test_things_of_other_kinds_are_refused_in_a_sentence(tiny: Model) -> None:
+    image, call = noisy_stack((16, 16)), diffir.restore
+    named, asked = "fluo-denoise", {"seed": 1}
+    state = diffir.freeze(image, tiny, axes="YX")
+    tensor = torch.zeros(16, 16)
+    for message, attempt in (
+        ("type torch.float32", lambda: call(tensor, tiny, axes="YX")),
+        ("different lengths", lambda: call([[1, 2], [3]], tiny, axes="YX")),
+        ("axes is None", lambda: call(image, tiny, axes=None)),
+        (r"axes is \('Y', 'X'\)", lambda: call(image, tiny, axes=("Y", "X"))),
+        ("model is 'fluo-denoise'", lambda: call(image, named, axes="YX")),
+        ("model is 'f", lambda: diffir.extract_ipr(image, named, axes="YX")),
+        ("model is 'fluo", lambda: diffir.freeze(image, named, axes="YX")),
+        ("options is {", lambda: call(image, tiny, axes="YX", options=asked)),
+        ("Region .* is not", lambda: diffir.render(image, tiny, state, region=(0.5,))),
+    ):
+        with pytest.raises(InputError, match=message):
+            attempt()
+
+
+def test_a_region_may_be_an_array(tiny: Model) -> None:
+    image, region = noisy_stack((32, 32)), (0, 8, 4, 12)
+    state = diffir.freeze(image, tiny, axes="YX")
+    expected = diffir.render(image, tiny, state, region=region)
+    for same in (np.array(region), list(region)):
+        assert np.array_equal(diffir.render(image, tiny, state, region=same), expected)
+
+
+def test_a_lazy_array_that_does_not_know_its_shape_is_refused(tiny: Model) -> None:
+    dask_array = pytest.importorskip("dask.array")
+    lazy = dask_array.from_array(noisy_stack((16, 16)), chunks=8)
+    with pytest.raises(InputError, match="does not know its shape"):
+        diffir.restore(lazy[lazy[:, 0] > 0], tiny, axes="YX")
+
+
 def test_models_that_cannot_do_it_say_so(tiny: Model, tmp_path: Path) -> None:
     image = noisy_stack((16, 16))
     save_model(tmp_path / "first.safetensors", random_network(stage=1))
