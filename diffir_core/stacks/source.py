@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,8 +36,13 @@ class ArraySource:
     """An array in memory, or a lazy one (dask, Zarr), with named axes."""
 
     def __init__(
-        self, array: Any, axes: str, metadata: StackMetadata | None = None
+        self,
+        array: Any,
+        axes: str,
+        metadata: StackMetadata | None = None,
+        files: Iterable[Path] = (),
     ) -> None:
+        """Take an array; `files` are those that it came from, if that is known."""
         if not hasattr(array, "shape") or not hasattr(array, "dtype"):
             array = _as_array(array)
         refuse_masked(array)
@@ -45,6 +51,7 @@ class ArraySource:
         self.dtype = _dtype_of(array).newbyteorder("=")
         self.layout = check_axes(axes, self.shape)
         self.metadata = metadata or StackMetadata(self.layout.axes)
+        self.files = tuple(files)
 
     def read(self, plane: PlaneIndex) -> NDArray[Any]:
         """Read one plane as (channels, Y, X)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +24,15 @@ class LayerStack:
 
     data: Any
     metadata: StackMetadata
+    files: tuple[Path, ...] = ()
+    """That the array may have come from: no output may take their place."""
 
     def open(self) -> StackSource:
         """Give the array as a source."""
         from diffir_core.stacks.source import ArraySource
 
-        return ArraySource(self.data, self.metadata.axes, self.metadata)
+        files = with_their_sets(self.files)
+        return ArraySource(self.data, self.metadata.axes, self.metadata, files)
 
 
 StackInput = Path | LayerStack
@@ -57,7 +61,7 @@ def input_of(layer: Image, axes: str) -> StackInput:
     path = file_of(layer)
     if path is not None and axes == _labelled_axes(layer):
         return path
-    return LayerStack(array, _metadata(layer, axes))
+    return LayerStack(array, _metadata(layer, axes), files_behind(layer))
 
 
 def file_of(layer: Image) -> Path | None:
@@ -72,6 +76,34 @@ def file_of(layer: Image) -> Path | None:
     import zarr
 
     return Path(known) if isinstance(full_resolution(layer), zarr.Array) else None
+
+
+def files_behind(layer: Image) -> tuple[Path, ...]:
+    """Give the files that a layer may have come from, whichever reader opened them.
+
+    These are more than `file_of` gives, which has to be sure: of what a layer was made
+    of, all is somebody's raw data. A layer names one file of several.
+    """
+    found = {layer.metadata.get(SOURCE_KEY), _store_of(full_resolution(layer))}
+    source = layer.source
+    while source is not None:  # A duplicate knows only what it was made of.
+        found.add(source.path)
+        parent = source.parent() if source.parent else None
+        source = parent.source if parent is not None else None
+    return tuple(Path(path) for path in sorted(map(str, found - {None, ""})))
+
+
+def with_their_sets(files: Iterable[Path]) -> set[Path]:
+    """Give files with those that they are read together with, as one OME-TIFF."""
+    from diffir_core.stacks.batch import with_siblings
+
+    return {one for file in files for one in (file, *with_siblings(file))}
+
+
+def _store_of(array: Any) -> Path | None:
+    """Give the folder of a Zarr array; None for any other array, and other stores."""
+    root = getattr(getattr(array, "store", None), "root", None)
+    return root / array.path if isinstance(root, Path) else None
 
 
 def _labelled_axes(layer: Image) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from diffir_core.errors import InputError
 from diffir_core.stacks.folders import result_name
 from diffir_core.stacks.unfinished import Unfinished
 from napari_diffir._preferences import preferences
-from napari_diffir._stack_inputs import file_of
+from napari_diffir._stack_inputs import file_of, with_their_sets
 from napari_diffir._wording import told
 
 if TYPE_CHECKING:
@@ -33,13 +34,19 @@ def place_of_layer(layer: Image) -> Path:
     return preferences().outputs / f"{safe.strip()} restored.ome.zarr"
 
 
-def check_place(place: Path, *, is_folder_of_stacks: bool = False) -> None:
-    """Refuse a place where nothing can be written, with one sentence."""
+def check_place(
+    place: Path, sources: Iterable[Path] = (), *, is_folder_of_stacks: bool = False
+) -> None:
+    """Refuse a place where nothing can be written, or sources are, with one sentence.
+
+    Of a folder of stacks, each is looked at when its turn comes.
+    """
     try:
         if is_folder_of_stacks:
             _check_folder(place)
         else:
             _check_file(place)
+            _check_sources(place, sources)
     except OSError as error:
         raise told(error) from error
 
@@ -50,6 +57,13 @@ def _check_file(place: Path) -> None:
     check_destination(place)
     # While it is made, its name is longer, and so may be too long.
     Unfinished(place).folder.exists()
+
+
+def _check_sources(place: Path, sources: Iterable[Path]) -> None:
+    from diffir_core.stacks.destination import check_apart
+
+    # Only what is there can be a file that is read together with others.
+    check_apart(with_their_sets(sources) if place.exists() else sources, place)
 
 
 def _check_folder(place: Path) -> None:

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,17 @@ import pytest
 import tifffile
 import zarr
 from heartbeat import Heartbeat
+from napari.layers._layer_actions import _duplicate_layer
 from ome_files import write_set
 from qtpy.QtWidgets import QApplication
 
 import diffir_core as diffir
 from diffir_core.stacks.job_text import as_command, as_python
 from diffir_core.stacks.jobs import RestoreJob
+from diffir_core.stacks.metadata import StackMetadata
 from diffir_core.stacks.progress import RestoreProgress
-from diffir_core.stacks.source import open_source
+from diffir_core.stacks.source import files_of, open_source
+from napari_diffir._stack_inputs import LayerStack
 from napari_diffir._stack_pace import Pace, PaceMaker
 from napari_diffir._stack_session import StackSession, current_stack_session
 from napari_diffir._wording import told
@@ -470,6 +473,104 @@ def test_the_outlook_comes_by_itself_and_names_what_is_missing(
     qtbot.waitUntil(lambda: "planes: 5" in label.text(), timeout=60_000)
     assert "free disk" in label.text()
     assert "main memory" in label.text()
+
+
+def by_another_reader(viewer: Any, folder: Path) -> Path:
+    stack = write_stack(folder / "in.ome.tif", 3, 64)
+    viewer.open(str(stack), plugin="napari")
+    return stack
+
+
+def by_another_reader_as_a_copy(viewer: Any, folder: Path) -> Path:
+    stack = by_another_reader(viewer, folder)
+    viewer.layers.selection = {viewer.layers[0]}
+    _duplicate_layer(viewer.layers)
+    viewer.layers.selection.active = viewer.layers[1]
+    return stack
+
+
+def by_our_reader(viewer: Any, folder: Path) -> Path:
+    stack = write_stack(folder / "in.ome.tif", 3, 64)
+    viewer.open(str(stack), plugin="napari-diffir")
+    return stack
+
+
+def behind_a_link(viewer: Any, folder: Path) -> Path:
+    stack = by_another_reader(viewer, folder)
+    (folder / "link.ome.tif").symlink_to(stack)
+    return folder / "link.ome.tif"
+
+
+def of_a_set(viewer: Any, folder: Path) -> Path:
+    first, second = write_set(folder)
+    viewer.open(str(first), plugin="napari-diffir")
+    return second
+
+
+def write_zarr(path: Path) -> Path:
+    values = np.random.default_rng(0).integers(90, 4000, (3, 64, 64), np.uint16)
+    group = zarr.open_group(path, mode="w")
+    group.create_array("0", data=values)
+    return path
+
+
+def by_a_script(viewer: Any, folder: Path) -> Path:
+    stack = write_zarr(folder / "in.ome.zarr")
+    viewer.add_image(zarr.open_group(stack, mode="r")["0"], name="cells")
+    return stack
+
+
+def inside(viewer: Any, folder: Path) -> Path:
+    stack = write_zarr(folder / "in.ome.zarr")
+    viewer.open(str(stack / "0"), plugin="napari")
+    return stack / "o.ome.zarr"
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {one: one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
+@pytest.mark.parametrize(
+    "open_input",
+    [
+        by_another_reader,
+        by_another_reader_as_a_copy,
+        by_our_reader,
+        behind_a_link,
+        of_a_set,
+        by_a_script,
+        inside,
+    ],
+)
+def test_no_file_of_the_layer_is_written_over(
+    viewer: Any,
+    session: StackSession,
+    tiny_model: Path,
+    tmp_path: Path,
+    open_input: Callable[[Any, Path], Path],
+) -> None:
+    target = open_input(viewer, tmp_path)
+    before = contents(tmp_path)
+    widget = open_widget(viewer, tiny_model)
+    form = widget.form
+    form.output_edit.setText(str(target))
+    # No axes of the file, where it says any: the array is restored, not the file.
+    form.axes_edit.setText("QYX" if form.input_box.layer.ndim == 3 else "QCYX")
+    form.replace_box.setChecked(True)
+    assert "is the input" in widget.estimate_label.text()
+    assert not widget.start_button.isEnabled()
+    widget.start()
+    assert "is the input" in widget.status.message.text()
+    assert session.state.phase == "idle"
+    assert contents(tmp_path) == before
+
+
+def test_a_run_itself_looks_at_the_files_of_its_array(tmp_path: Path) -> None:
+    stack = write_stack(tmp_path / "in.ome.tif", 3, 64)
+    metadata = StackMetadata("ZYX", name="cells")
+    array = LayerStack(np.zeros((3, 64, 64), np.uint16), metadata, (stack,))
+    source = array.open()
+    assert stack in files_of(source)
 
 
 def test_a_job_is_saved_loaded_and_copied(

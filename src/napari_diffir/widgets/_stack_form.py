@@ -22,7 +22,7 @@ from diffir_core.stacks.folders import result_name, stacks_of
 from diffir_core.stacks.jobs import RestoreJob
 from napari_diffir._layer_text import saved_file
 from napari_diffir._layers import axes_of
-from napari_diffir._stack_inputs import input_of
+from napari_diffir._stack_inputs import files_behind, input_of
 from napari_diffir._stack_places import check_place, place_beside, place_of_layer
 from napari_diffir._stack_steps import StackRequest, StackTask
 from napari_diffir._typed_paths import typed_path
@@ -116,10 +116,18 @@ class StackForm(QWidget):
         )
 
     def check_place(self) -> None:
-        """Refuse an output that cannot be written, with one sentence."""
+        """Refuse an output that cannot be written, or is read, with one sentence."""
         if self.is_complete:
             is_folder = self.input_box.is_folder_of_stacks
-            check_place(self.destination, is_folder_of_stacks=is_folder)
+            check_place(
+                self.destination, self._sources(), is_folder_of_stacks=is_folder
+            )
+
+    def _sources(self) -> tuple[Path, ...]:
+        box = self.input_box
+        if box.layer is not None:
+            return files_behind(box.layer)
+        return (box.path,) if box.path is not None else ()
 
     def request(self, *, resume: bool = False) -> StackRequest:
         """Give what is asked for; raises `InputError` with what is missing."""
