@@ -47,18 +47,18 @@ def look_ahead(request: StackRequest) -> Outlook:
     """
     first = request.tasks[0]
     several = len(request.tasks) > 1
-    existing = "" if several else _existing(first.destination, request.overwrite)
+    existing, may_begin = ("", True) if several else _place(request, first.destination)
     try:
         found = _estimate(request, first)
     except Exception as error:
         # Of several, others may do; what is no fault of the choices may pass.
-        may_begin = several or not isinstance(error, DiffIRError)
+        may_begin &= several or not isinstance(error, DiffIRError)
         problem = str(told(error))
         return Outlook(existing=existing, problem=problem, may_begin=may_begin)
     if not found.fits:
         problem = f"It does not fit the disk: {first.destination.parent}."
-        return Outlook(_lines(request, found), existing, problem)
-    return Outlook(_lines(request, found), existing)
+        return Outlook(_lines(request, found), existing, problem, may_begin)
+    return Outlook(_lines(request, found), existing, may_begin=may_begin)
 
 
 def _estimate(request: StackRequest, task: StackTask) -> Estimate:
@@ -81,6 +81,17 @@ def _lines(request: StackRequest, found: Estimate) -> tuple[tuple[str, str], ...
     before = [("stacks", f"{count}; the first:")] if count > 1 else []
     lines = [line for line in estimate_lines(found) if line[1] != "none"]
     return tuple(before + lines)
+
+
+def _place(request: StackRequest, destination: Path) -> tuple[str, bool]:
+    """Say what is there, and whether a run can begin all the same.
+
+    What an unfinished output was to become may not be readable: it can be replaced.
+    """
+    try:
+        return _existing(destination, request.overwrite), True
+    except Exception as error:  # A damaged journal has many faces.
+        return str(told(error)), request.overwrite
 
 
 def _existing(destination: Path, is_replaced: bool) -> str:

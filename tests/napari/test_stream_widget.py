@@ -25,10 +25,14 @@ from diffir_core.stacks.jobs import RestoreJob
 from diffir_core.stacks.metadata import StackMetadata
 from diffir_core.stacks.progress import RestoreProgress
 from diffir_core.stacks.source import files_of, open_source
+from diffir_core.stacks.unfinished import Unfinished
+from napari_diffir._outlook import look_ahead
 from napari_diffir._stack_inputs import LayerStack
 from napari_diffir._stack_pace import Pace, PaceMaker
 from napari_diffir._stack_session import StackSession, current_stack_session
+from napari_diffir._stack_steps import StackRequest, StackTask
 from napari_diffir._wording import told
+from napari_diffir.widgets._look_ahead import LookAhead
 
 SIZE = {"PhysicalSizeX": 0.2, "PhysicalSizeY": 0.2, "PhysicalSizeZ": 1.5}
 
@@ -571,6 +575,67 @@ def test_a_run_itself_looks_at_the_files_of_its_array(tmp_path: Path) -> None:
     array = LayerStack(np.zeros((3, 64, 64), np.uint16), metadata, (stack,))
     source = array.open()
     assert stack in files_of(source)
+
+
+@pytest.mark.parametrize("journal", ["garbage\n", "", '{"header": {}}\n'])
+def test_a_damaged_journal_is_told_once_and_can_be_replaced(
+    viewer: Any,
+    qtbot: Any,
+    session: StackSession,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    journal: str,
+) -> None:
+    place = Unfinished(tmp_path / "o.ome.zarr")
+    place.folder.mkdir()
+    place.journal.write_text(journal)
+    viewer.add_image(np.ones((3, 64, 64), np.uint16), name="cells")
+    widget = open_widget(viewer, tiny_model)
+    label, looks = widget.estimate_label, count_looks(monkeypatch)
+    widget.form.output_edit.setText(str(place.destination))
+    qtbot.waitUntil(lambda: "is damaged at its beginning" in label.text(), timeout=9000)
+    qtbot.wait(1500)
+    assert looks == [True]
+    assert "planes: 3" in label.text(), "what it takes is told all the same"
+    assert not widget.resume_button.isEnabled()
+    assert not widget.start_button.isEnabled()
+    widget.form.replace_box.setChecked(True)
+    qtbot.waitUntil(lambda: not widget.look.is_busy, timeout=9000)
+    assert widget.start_button.isEnabled()
+    widget.start_button.click()
+    ended(widget, qtbot)
+    assert place.destination.exists()
+
+
+def count_looks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    looks: list[bool] = []
+
+    def look(request: StackRequest) -> Any:
+        looks.append(True)
+        return look_ahead(request)
+
+    monkeypatch.setattr("napari_diffir.widgets._look_ahead.look_ahead", look)
+    return looks
+
+
+def test_an_estimate_that_fails_is_not_begun_again(
+    qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    looks: list[bool] = []
+
+    def fail(request: StackRequest) -> None:
+        looks.append(True)
+        raise KeyError("unforeseen")
+
+    monkeypatch.setattr("napari_diffir.widgets._look_ahead.look_ahead", fail)
+    ahead = LookAhead()
+    with qtbot.capture_exceptions():
+        ahead.ask(StackRequest((StackTask(tmp_path, tmp_path / "o.zarr"),), "none"))
+        qtbot.waitUntil(lambda: bool(looks), timeout=9000)
+        qtbot.wait(1000)
+    assert looks == [True]
+    assert not ahead.is_busy
 
 
 def test_a_job_is_saved_loaded_and_copied(

@@ -22,6 +22,7 @@ class LookAhead(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._wanted: StackRequest | None = None
+        self._asked: StackRequest | None = None
         self._worker: Any = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -44,18 +45,20 @@ class LookAhead(QObject):
     def _begin(self) -> None:
         if self._worker is not None or self._wanted is None:
             return  # The one under way begins the next.
-        request = self._wanted
-        self._worker = new_worker(look_ahead, request)
-        self._worker.returned.connect(lambda found: self._take(request, found))
+        self._asked = self._wanted
+        self._worker = new_worker(look_ahead, self._asked)
+        self._worker.returned.connect(self._take)
         self._worker.finished.connect(self._end)
         self._worker.start()
 
-    def _take(self, request: StackRequest, found: Outlook) -> None:
-        if self._wanted is request:
+    def _take(self, found: Outlook) -> None:
+        if self._wanted is self._asked:
             self._wanted = None
             self.ready.emit(found)
 
     def _end(self) -> None:
-        self._worker = None
-        if self._wanted is not None and not self._timer.isActive():
+        asked, self._asked, self._worker = self._asked, None, None
+        if self._wanted is asked:
+            self._wanted = None  # It came to nothing, and would again.
+        elif self._wanted is not None and not self._timer.isActive():
             self._begin()
