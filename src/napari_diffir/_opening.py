@@ -63,7 +63,12 @@ def _shown_unit(unit: str) -> str:
 
 
 def contrast_limits(source: StackSource) -> tuple[float, float]:
-    """Give limits that suit the middle plane; 0 and 1 if it holds no numbers."""
+    """Give limits that suit the middle plane; 0 and 1 if it holds no numbers.
+
+    Those of colours are the range of their type: any other would change them.
+    """
+    if source.metadata.axes.endswith("S"):
+        return _range_of(source.dtype)
     planes = source.layout.planes(1)
     values = source.read(planes[len(planes) // 2])[..., ::4, ::4]
     # As floats: NumPy has no percentiles of a mask.
@@ -72,6 +77,13 @@ def contrast_limits(source: StackSource) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = np.percentile(finite, _PERCENTILES)
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1)
+
+
+def _range_of(dtype: np.dtype[Any]) -> tuple[float, float]:
+    if dtype.kind not in "iu":
+        return 0.0, 1.0
+    whole = np.iinfo(dtype)
+    return float(whole.min), float(whole.max)
 
 
 def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:

@@ -1,4 +1,4 @@
-"""Files that hold no ordinary numbers, opened by the reader in a real viewer."""
+"""Files of colours, or of no ordinary numbers, opened by the reader in a viewer."""
 
 from __future__ import annotations
 
@@ -38,3 +38,28 @@ def test_it_is_opened_with_limits(
     (layer,) = viewer.open(str(path), plugin="napari-diffir")
     assert tuple(layer.contrast_limits) == limits
     assert np.array_equal(np.asarray(layer.data), pixels, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "limits"),
+    [(np.uint8, (0, 255)), (np.uint16, (0, 65535)), (np.float32, (0, 1))],
+)
+def test_colours_are_shown_as_they_are(
+    make_napari_viewer_proxy: Any,
+    tmp_path: Path,
+    kind: type,
+    limits: tuple[float, float],
+) -> None:
+    path, scale = tmp_path / "rgb.ome.tif", limits[1]
+    colours = np.random.default_rng(0).uniform(0.3, 0.6, (64, 64, 3)) * scale
+    tifffile.imwrite(
+        path,
+        colours.astype(kind),
+        photometric="rgb",
+        ome=True,
+        metadata={"axes": "YXS"},
+    )
+    viewer = make_napari_viewer_proxy()
+    (layer,) = viewer.open(str(path), plugin="napari-diffir")
+    assert layer.rgb
+    assert tuple(layer.contrast_limits) == limits
