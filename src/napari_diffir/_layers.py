@@ -105,8 +105,9 @@ def result_arguments(
 
 
 def looks_of(layer: Image) -> dict[str, Any]:
-    """Give how a layer looks, wherever it is."""
-    return {} if layer.rgb else {name: getattr(layer, name) for name in LOOKS}
+    """Give how a layer looks, wherever it is; colours have no colormap."""
+    names = [name for name in LOOKS if not (layer.rgb and name == "colormap")]
+    return {name: getattr(layer, name) for name in names}
 
 
 def position_in(layer: Image, viewer: napari.Viewer) -> dict[str, int]:

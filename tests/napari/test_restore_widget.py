@@ -227,6 +227,17 @@ def test_scripts_restore_layers(viewer: Any, tiny_model: Path) -> None:
     assert result.units == source.units
 
 
+def test_colours_keep_the_looks_of_their_source(viewer: Any, tiny_model: Path) -> None:
+    colours = np.random.default_rng(1).random((24, 40, 3), np.float32)
+    looks = {"contrast_limits": (-0.2, 1.2), "gamma": 0.8, "opacity": 0.5}
+    looks["blending"] = "additive"
+    source = viewer.add_image(colours, rgb=True, **looks)
+    result = napari_diffir.restore_layer(viewer, source, tiny_model)
+    assert {name: getattr(result, name) for name in looks} == {
+        name: getattr(source, name) for name in looks
+    }
+
+
 def test_multiscale_layers_are_restored_at_full_resolution(
     viewer: Any, tiny_model: Path
 ) -> None:

@@ -356,6 +356,30 @@ def test_a_layers_array_goes_to_a_tiff_with_its_metadata(
     assert np.array_equal(shown.translate, viewer.layers[0].translate)
 
 
+def test_colours_on_the_disk_are_shown_as_they_are(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    colours = np.random.default_rng(0).integers(90, 130, (64, 64, 3), np.uint8)
+    stack = tmp_path / "in.ome.tif"
+    tifffile.imwrite(
+        stack, colours, photometric="rgb", ome=True, metadata={"axes": "YXS"}
+    )
+    viewer.add_image(colours, rgb=True, name="cells", contrast_limits=(10, 200))
+    widget = open_widget(viewer, tiny_model)
+    for choose_input, limits in (
+        (lambda: None, [10, 200]),
+        (lambda: widget.form.input_box.add_path(stack), [0, 255]),
+    ):
+        choose_input()
+        widget.form.output_edit.setText(str(tmp_path / f"{limits[0]}.ome.tif"))
+        widget.start_button.click()
+        ended(widget, qtbot)
+        qtbot.waitUntil(lambda: not session.is_busy, timeout=20_000)
+        result = viewer.layers[-1]
+        assert result.rgb
+        assert list(result.contrast_limits) == limits
+
+
 def test_it_begins_with_the_active_layer(
     viewer: Any, session: StackSession, tiny_model: Path
 ) -> None:
