@@ -25,7 +25,7 @@ _LEAVING = "diffir_leaving"
 
 def is_drawn(layer: Any) -> bool:
     """Tell whether a layer is one of ours, and no image to restore."""
-    return _ROLE in layer.metadata
+    return _role_of(layer) is not None
 
 
 def drawn_preview(viewer: napari.Viewer) -> Any:
@@ -35,15 +35,23 @@ def drawn_preview(viewer: napari.Viewer) -> Any:
 
 def is_preview_taken(layer: Any) -> bool:
     """Tell of a layer that left its viewer whether a person took a preview away."""
-    taken: dict[str, Any] = layer.metadata
-    return taken.get(_ROLE) in _PREVIEWS and _LEAVING not in taken
+    return _role_of(layer) in _PREVIEWS and _LEAVING not in layer.metadata
 
 
 def _find(viewer: napari.Viewer, role: str) -> Any:
     for layer in viewer.layers:
-        if layer.metadata.get(_ROLE) == role:
+        if _role_of(layer) == role:
             return layer
     return None
+
+
+def _role_of(layer: Any) -> str | None:
+    """Give what a layer of ours shows; None for all others.
+
+    napari copies metadata to duplicates, which are a person's own.
+    """
+    role, owner = layer.metadata.get(_ROLE, (None, None))
+    return role if owner == layer.unique_id else None
 
 
 class RegionPainter:
@@ -132,13 +140,14 @@ class RegionPainter:
         layer.refresh()
 
     def _add(self, role: str, data: Any, arguments: dict[str, Any]) -> None:
-        """Add a layer, and leave the selection as it was."""
-        viewer = self._viewer
-        selected = list(viewer.layers.selection)
-        arguments = arguments | {"metadata": {_ROLE: role}}
-        add = viewer.add_labels if role == "unsure" else viewer.add_image
-        add(data.copy(), **arguments)
-        viewer.layers.selection = selected
+        """Add a layer that knows itself, and leave the selection as it was."""
+        from napari.layers import Image, Labels
+
+        layer = (Labels if role == "unsure" else Image)(data.copy(), **arguments)
+        layer.metadata = {_ROLE: (role, layer.unique_id)}
+        selected = list(self._viewer.layers.selection)
+        self._viewer.add_layer(layer)
+        self._viewer.layers.selection = selected
 
     def _remove(self, roles: set[str]) -> None:
         for role in roles:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from napari.layers._layer_actions import _duplicate_layer
 from networks import random_network
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
@@ -431,6 +432,31 @@ def test_colour_images_are_previewed_by_models_of_colour(
     widget.spread.measure_button.click()
     wait_for(qtbot, lambda: widget.state.spread is not None)
     assert viewer.layers["DiffIR unsure"].data.shape == (40, 48)
+
+
+def test_a_duplicate_of_the_preview_is_a_person_s_own(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    stack = stack_of(3, 40, 48)
+    add_stack(viewer, stack)
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    viewer.layers.selection = {viewer.layers["DiffIR preview"]}
+    _duplicate_layer(viewer.layers)
+    copy = viewer.layers["DiffIR preview copy"]
+    copy.name, before = "kept", np.array(copy.data)
+    assert widget.source.layer_box.findText("kept") >= 0
+    viewer.dims.set_current_step(0, 2)
+    wait_for_ipr(qtbot, widget, "Z=2")
+    wait_for_exact(qtbot, widget)
+    assert np.array_equal(copy.data, before)
+    viewer.layers.remove("kept")
+    viewer.layers.append(copy.__wrapped__)
+    assert widget.look.live_check.isChecked(), "it was not the preview that went"
+    widget.look.live_check.click()
+    wait_for(qtbot, lambda: "DiffIR preview" not in viewer.layers)
+    assert "kept" in viewer.layers
 
 
 def test_a_job_holds_the_choice_and_brings_it_back(
