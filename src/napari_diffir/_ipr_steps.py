@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffir_core.errors import InputError
@@ -55,29 +56,43 @@ class Share:
     done: float
 
 
+_Version = tuple[int, int] | None
+
+
+def _version_of(name: str) -> _Version:
+    """Tell apart what a weights file holds before and after more training."""
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return None  # A shipped model.
+    return found.st_mtime_ns, found.st_size
+
+
 class Studio:
     """Loads a model and looks at an image once, in whichever thread asks first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._models: dict[str, Model] = {}
+        self._models: dict[str, tuple[_Version, Model]] = {}
         self._image: ImageChoice | None = None
         self._previewer: Previewer | None = None
         self._twin: PlaneIPRs | None = None
 
     def model(self, name: str) -> Model:
-        """Give a model; the last one stays loaded."""
+        """Give a model as its file is now; the last one stays loaded."""
         from diffir_core.checkpoint import load_model
 
+        version = _version_of(name)
         with self._lock:
-            if name not in self._models:
-                self._models = {name: load_model(name)}
+            if name not in self._models or self._models[name][0] != version:
+                self._models = {name: (version, load_model(name))}
                 self._previewer = self._twin = None
-            return self._models[name]
+            return self._models[name][1]
 
     def loaded(self, name: str) -> Model | None:
         """Give a model if it is loaded."""
-        return self._models.get(name)
+        known = self._models.get(name)
+        return None if known is None else known[1]
 
     def previewer(self, order: Order) -> Previewer:
         """Give the previewer of an image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -457,6 +458,24 @@ def test_a_duplicate_of_the_preview_is_a_person_s_own(
     widget.look.live_check.click()
     wait_for(qtbot, lambda: "DiffIR preview" not in viewer.layers)
     assert "kept" in viewer.layers
+
+
+def test_a_model_that_is_trained_further_is_loaded_anew(
+    viewer: Any, qtbot: Any, tiny_model: Path, known_model: Path, tmp_path: Path
+) -> None:
+    stack, best = stack_of(40, 48), tmp_path / "best.safetensors"
+    add_stack(viewer, stack)
+    shutil.copy(tiny_model, best)
+    widget = open_widget(viewer, best)
+    for source in (tiny_model, known_model):
+        shutil.copy(source, tmp_path / "new")
+        (tmp_path / "new").replace(best)
+        widget.look.live_check.click()
+        wait_for_exact(qtbot, widget)
+        expected = diffir.restore(stack, diffir.load_model(source), axes="YX")
+        assert np.array_equal(viewer.layers["DiffIR preview"].data, expected)
+        widget.look.live_check.click()
+        wait_for(qtbot, lambda: not widget._session.is_busy)
 
 
 def test_a_job_holds_the_choice_and_brings_it_back(
