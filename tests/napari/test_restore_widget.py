@@ -210,6 +210,15 @@ def test_a_viewer_closed_meanwhile_is_not_written_to(
     assert raised == []
 
 
+def test_a_file_that_is_trained_further_has_its_new_name(
+    viewer: Any, tiny_model: Path
+) -> None:
+    widget = open_widget(viewer, tiny_model)
+    for name in ("run-1: best, step 50", "run-1: best, step 900"):
+        widget.add_model(tiny_model, name)
+        assert widget.form.model_box.currentText() == name
+
+
 def test_nothing_begins_without_a_word(viewer: Any, tiny_model: Path) -> None:
     widget = open_widget(viewer, tiny_model)
     widget.start()

@@ -53,8 +53,11 @@ class ModelBox(QComboBox):
 
     def add_model(self, path: Path, name: str | None = None) -> None:
         """Offer a weights file, by a name of its own if need be, and choose it."""
-        if self.findData(str(path)) < 0:
+        known = self.findData(str(path))
+        if known < 0:
             self.insertItem(0, name or path.name, str(path))
+        elif name:  # It was trained further, or is another run's.
+            self.setItemText(known, name)
         self.setCurrentIndex(self.findData(str(path)))
 
     def choose(self, model: str) -> None:
