@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffir_core.errors import DiffIRError
-from napari_diffir._layers import position_in
+from napari_diffir._layers import full_resolution, position_in
 from napari_diffir._opening import open_layer
 
 if TYPE_CHECKING:
@@ -18,13 +18,22 @@ if TYPE_CHECKING:
 
 UNFINISHED_KEY = "diffir_unfinished"
 """Of a layer's metadata: the unfinished image that the layer shows."""
+_OWNER_KEY = "diffir_filled"
+"""The layer itself, as napari copies metadata to duplicates."""
 
 
 class FillingLayer:
     """Shows an output that is being made; what is not restored yet is black."""
 
-    def __init__(self, viewer: napari.Viewer, source: Placement | None) -> None:
-        self._viewer, self._source = viewer, source
+    def __init__(
+        self,
+        viewer: napari.Viewer,
+        source: Placement | None,
+        *,
+        goes_on: bool = False,
+    ) -> None:
+        """Fill a layer, or the one that a stopped run has left if it `goes_on`."""
+        self._viewer, self._source, self._goes_on = viewer, source, goes_on
         self.layer: Image | None = None
         self._waits_for_refresh = False
 
@@ -71,14 +80,29 @@ class FillingLayer:
         return arguments | placed | kept
 
     def _show(self, data: Any, arguments: dict[str, Any]) -> None:
-        """Add the layer, or go on with the one that an earlier run has left."""
-        wanted = arguments["metadata"].get(UNFINISHED_KEY)
-        for layer in self._viewer.layers:
-            if wanted and layer.metadata.get(UNFINISHED_KEY) == wanted:
+        """Add the layer, or go on with the one that the same run has left.
+
+        What another run has left has other looks, and its pixels are gone.
+        """
+        for layer in self._left(arguments["metadata"].get(UNFINISHED_KEY)):
+            if self._goes_on and _is_alike(layer, data, arguments):
                 self.layer = layer
                 layer.data = data
                 return
-        self.layer = self._viewer.add_image(data, **arguments)
+            self._viewer.layers.remove(layer)
+        layer = self._viewer.add_image(data, **arguments)
+        layer.metadata[_OWNER_KEY] = layer.unique_id
+        self.layer = layer
+
+    def _left(self, image: str | None) -> list[Image]:
+        """Give the layer of an unfinished image; duplicates are a person's own."""
+        return [
+            layer
+            for layer in self._viewer.layers
+            if image
+            and layer.metadata.get(UNFINISHED_KEY) == image
+            and layer.metadata.get(_OWNER_KEY) == layer.unique_id
+        ]
 
     def note(self, plane: PlaneIndex) -> None:
         """Note that a plane is on the disk; it is shown at the next `refresh`."""
@@ -101,3 +125,11 @@ class FillingLayer:
             self.layer.data = data
             self.layer.metadata = arguments["metadata"]
             self.layer.refresh()
+
+
+def _is_alike(layer: Image, data: Any, arguments: dict[str, Any]) -> bool:
+    is_multiscale = arguments["multiscale"]
+    finest = data[0] if is_multiscale else data
+    shape = full_resolution(layer).shape
+    kind = layer.multiscale, layer.rgb
+    return shape == finest.shape and kind == (is_multiscale, arguments["rgb"])

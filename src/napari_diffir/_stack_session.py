@@ -120,9 +120,10 @@ class StackSession(WatchedRun):
     def _begin_task(self, number: int) -> None:
         self._task, self._pace, self._unseen = number, PaceMaker(), ""
         self.state.destination = self._place(number).destination
-        self._filling = None
+        self._filling, request = None, self._request
         if self._viewer is not None:
-            self._filling = FillingLayer(self._viewer, self._source)
+            goes_on = request is not None and request.resume
+            self._filling = FillingLayer(self._viewer, self._source, goes_on=goes_on)
 
     def _place(self, number: int) -> Unfinished:
         if self._request is None:

@@ -380,6 +380,42 @@ def test_colours_on_the_disk_are_shown_as_they_are(
         assert list(result.contrast_limits) == limits
 
 
+def stop_midway(widget: Any, qtbot: Any, session: StackSession) -> None:
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: session.state.planes_done > 2, timeout=60_000)
+    widget.stop_button.click()
+    ended(widget, qtbot, "stopped")
+    qtbot.waitUntil(lambda: not session.is_busy, timeout=20_000)
+
+
+def test_what_a_stopped_run_has_left_is_not_filled_by_another(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    values = np.random.default_rng(0).integers(0, 999, (60, 128, 128), np.uint16)
+    first = viewer.add_image(values, scale=(2, 3, 3), axis_labels=("z", "y", "x"))
+    widget = open_widget(viewer, tiny_model)
+    result = str(tmp_path / "o.ome.zarr")
+    widget.form.output_edit.setText(result)
+    stop_midway(widget, qtbot, session)
+    left = viewer.layers[-1]
+    viewer.layers.selection = {left}
+    _duplicate_layer(viewer.layers)
+    viewer.layers[-1].name = "own"
+    viewer.layers.remove(first.name)
+    second = viewer.add_image(values, scale=(1, 5, 5), axis_labels=("t", "y", "x"))
+    second.contrast_limits, second.name = (7, 70), "second"
+    widget.form.input_box.setCurrentIndex(widget.form.input_box.findText("second"))
+    widget.form.output_edit.setText(result)
+    widget.form.replace_box.setChecked(True)
+    widget.start_button.click()
+    ended(widget, qtbot)
+    assert [layer.name for layer in viewer.layers] == ["own", "second", "o"]
+    shown = viewer.layers["o"]
+    assert shown.axis_labels == ("t", "y", "x")
+    assert np.array_equal(shown.scale, (1, 5, 5))
+    assert list(shown.contrast_limits) == [7, 70]
+
+
 def test_it_begins_with_the_active_layer(
     viewer: Any, session: StackSession, tiny_model: Path
 ) -> None:
