@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffir_core.errors import DiffIRError
+from diffir_core.stacks.unfinished import Unfinished
 from napari_diffir._layers import full_resolution, position_in
 from napari_diffir._opening import open_layer
+from napari_diffir._stack_inputs import still_reads
 
 if TYPE_CHECKING:
     import napari
@@ -125,6 +127,20 @@ class FillingLayer:
             self.layer.data = data
             self.layer.metadata = arguments["metadata"]
             self.layer.refresh()
+        self._remove_others(path)
+
+    def _remove_others(self, path: Path) -> None:
+        """Remove the layers of what was there before, and of what was unfinished.
+
+        They would show the new pixels under an old name, or none.
+        """
+        from napari.layers import Image
+
+        others = [layer for layer in self._viewer.layers if layer != self.layer]
+        old = [one for one in others if isinstance(one, Image)]
+        left = self._left(str(Unfinished(path).image))
+        for layer in [*left, *(one for one in old if still_reads(one, path))]:
+            self._viewer.layers.remove(layer)
 
 
 def _is_alike(layer: Image, data: Any, arguments: dict[str, Any]) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from diffir_core.errors import InputError
 from napari_diffir._layers import full_resolution
 from napari_diffir._opening import SOURCE_KEY
@@ -91,6 +93,15 @@ def files_behind(layer: Image) -> tuple[Path, ...]:
         parent = source.parent() if source.parent else None
         source = parent.source if parent is not None else None
     return tuple(Path(path) for path in sorted(map(str, found - {None, ""})))
+
+
+def still_reads(layer: Image, path: Path) -> bool:
+    """Tell whether a layer reads its pixels from a file, or from what it holds."""
+    if isinstance(full_resolution(layer), np.ndarray):
+        return False
+    place = path.resolve()
+    files = [one.resolve() for one in files_behind(layer)]
+    return any(one == place or place in one.parents for one in files)
 
 
 def with_their_sets(files: Iterable[Path]) -> set[Path]:

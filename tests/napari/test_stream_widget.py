@@ -416,6 +416,31 @@ def test_what_a_stopped_run_has_left_is_not_filled_by_another(
     assert list(shown.contrast_limits) == [7, 70]
 
 
+def test_layers_of_a_replaced_output_go(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path, tmp_path: Path
+) -> None:
+    values = np.random.default_rng(0).integers(0, 999, (6, 64, 64), np.uint16)
+    viewer.add_image(values, name="cells", axis_labels=("z", "y", "x"))
+    widget = open_widget(viewer, tiny_model)
+    form, result = widget.form, tmp_path / "o.ome.zarr"
+    form.output_edit.setText(str(result))
+    widget.start_button.click()
+    ended(widget, qtbot)
+    qtbot.waitUntil(lambda: not session.is_busy, timeout=20_000)
+    viewer.layers[-1].name = "old"
+    viewer.open(str(result / "0"), plugin="napari", name="old, by another reader")
+    viewer.add_image(np.asarray(viewer.layers["old"].data), name="its own pixels")
+    viewer.add_image(values[:4], name="fewer", axis_labels=("z", "y", "x"))
+    form.input_box.setCurrentIndex(form.input_box.findText("fewer"))
+    form.output_edit.setText(str(result))
+    form.replace_box.setChecked(True)
+    widget.start_button.click()
+    ended(widget, qtbot)
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["cells", "its own pixels", "fewer", "o"]
+    assert viewer.layers["o"].data.shape == (4, 64, 64)
+
+
 def test_it_begins_with_the_active_layer(
     viewer: Any, session: StackSession, tiny_model: Path
 ) -> None:
