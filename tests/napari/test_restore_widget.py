@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import napari_diffir
 from diffir_core.samples import sample_path
 from napari_diffir._layer_text import layer_command, layer_python
 from napari_diffir._layers import result_arguments
+from napari_diffir._scripting import steps_or_failure
 
 _SPATIAL = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
 _LOOKS = ("contrast_limits", "gamma", "blending")
@@ -208,6 +210,34 @@ def test_a_viewer_closed_meanwhile_is_not_written_to(
         qtbot.waitUntil(lambda: not worker.is_running, timeout=20_000)
         qtbot.wait(300)
     assert raised == []
+
+
+def test_cancel_near_the_end_says_so(
+    viewer: Any, qtbot: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_asked = threading.Event()
+
+    def late(*parts: Any) -> Any:
+        """Come to an end after Cancel, without another step to stop at."""
+        steps = steps_or_failure(*parts)
+        while True:
+            try:
+                yield next(steps)
+            except StopIteration as end:
+                is_asked.wait(20)
+                return end.value
+
+    monkeypatch.setattr("napari_diffir.widgets.restore.steps_or_failure", late)
+    viewer.add_image(np.ones((64, 64), np.uint16))
+    widget = open_widget(viewer, tiny_model)
+    widget.start()
+    qtbot.waitUntil(lambda: "Plane 1 of 1" in widget.status.text(), timeout=20_000)
+    widget.cancel_button.click()
+    is_asked.set()
+    qtbot.waitUntil(widget.restore_button.isEnabled, timeout=20_000)
+    assert widget.status.text() == "Cancelled; nothing added."
+    assert widget.progress_bar.value() == 0
+    assert len(viewer.layers) == 1
 
 
 def test_a_file_that_is_trained_further_has_its_new_name(

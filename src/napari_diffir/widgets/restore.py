@@ -43,7 +43,7 @@ class RestoreWidget(Panel):
         spare_references()
         self._viewer = napari_viewer
         self._worker: GeneratorWorker[Any, Any, Any] | None = None
-        self._started = 0.0
+        self._started, self._is_cancelled = 0.0, False
         self._build()
         self.form.changed.connect(self._show_buttons)
         self._leave_when_destroyed()
@@ -116,16 +116,23 @@ class RestoreWidget(Panel):
     def _listen(self, worker: GeneratorWorker[Any, Any, Any], place: Placement) -> None:
         """Follow a worker; the result is placed where the layer is now."""
         slots: dict[Any, Callable[..., object]] = {
-            worker.yielded: self._show_progress,
-            worker.returned: lambda result: self._take_result(place, result),
+            worker.yielded: self._unless_cancelled(self._show_progress),
+            worker.returned: self._unless_cancelled(
+                lambda result: self._take_result(place, result)
+            ),
             worker.aborted: self._show_cancelled,
             worker.finished: self._end,
         }
         for signal, slot in slots.items():
             signal.connect(self._while_here(slot))
 
+    def _unless_cancelled(self, slot: Callable[..., object]) -> Callable[..., object]:
+        """Give a slot that leaves out what was on its way when Cancel was pressed."""
+        return lambda told: None if self._is_cancelled else slot(told)
+
     def _begin(self, worker: GeneratorWorker[Any, Any, Any]) -> None:
         self._worker, self._started = worker, time.monotonic()
+        self._is_cancelled = False
         self._show_buttons()
         self.progress_bar.setValue(0)
         self.status.setText("Loading the model…")
@@ -134,10 +141,13 @@ class RestoreWidget(Panel):
     def cancel(self) -> None:
         """Stop the restoration under way, within one strip."""
         if self._worker is not None:
+            self._is_cancelled = True
             self.status.setText("Cancelling…")
             self._worker.quit()
 
     def _end(self) -> None:
+        if self._is_cancelled:  # Near the end, napari has no signal for it.
+            self._show_cancelled()
         self._worker = None
         self._show_buttons()
 
