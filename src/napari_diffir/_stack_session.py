@@ -156,6 +156,8 @@ class StackSession(WatchedRun):
     def _take_end(self, outcome: Failure | None) -> None:
         self._viewer, self._filling = None, None  # They may be closed at any time.
         self.state.end(outcome.error if outcome else None)
+        if self.state.phase == "finished":
+            self._request = None  # It holds the pixels; else Resume goes on with it.
 
 
 @functools.cache

@@ -156,6 +156,23 @@ def test_a_worker_that_is_done_lets_go(viewer: Any, qtbot: Any) -> None:
     assert kept() is None
 
 
+def test_a_stack_that_is_on_the_disk_lets_its_pixels_go(
+    viewer: Any, qtbot: Any, tiny_model: Path, tmp_path: Path, sessions: None
+) -> None:
+    stack = STACK.copy()
+    kept = weakref.ref(stack)
+    viewer.add_image(stack, name="cells", axis_labels=("z", "y", "x"))
+    restored(viewer, qtbot, tiny_model, tmp_path / "out.ome.zarr")
+    viewer.layers.clear()
+    del stack
+
+    def are_gone() -> bool:
+        gc.collect()
+        return kept() is None
+
+    qtbot.waitUntil(are_gone, timeout=10_000)
+
+
 @pytest.mark.parametrize("use", ["own", "slots"])
 def test_ipr_controls_heed_preferences_and_jobs(
     monkeypatch: pytest.MonkeyPatch, use: str
