@@ -478,6 +478,18 @@ def test_a_model_that_is_trained_further_is_loaded_anew(
         wait_for(qtbot, lambda: not widget._session.is_busy)
 
 
+def test_a_layer_that_is_gone_is_let_go(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    layer = add_stack(viewer, stack_of(40, 48)).__wrapped__
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    widget.look.live_check.click()
+    viewer.layers.remove(layer)
+    assert widget._drawing._followed is None
+
+
 def test_a_job_holds_the_choice_and_brings_it_back(
     viewer: Any, qtbot: Any, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -68,7 +68,9 @@ class IPRDrawing:
             self._painter.follow(layer, state.preview, state.spread)
 
     def _see_removed(self, event: Any) -> None:
-        """Leave off when a person takes the preview away: it would come back."""
+        """Let a layer go, and leave off when a person takes the preview away."""
+        if self._followed is not None and event.value == self._followed:
+            self._follow(None)
         if is_preview_taken(event.value) and self._source() is not None:
             self._session.set_live(False)
 
