@@ -490,6 +490,23 @@ def test_a_layer_that_is_gone_is_let_go(
     assert widget._drawing._followed is None
 
 
+def test_a_viewer_that_is_closed_gets_no_result(
+    make_napari_viewer_proxy: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    add_stack(viewer, stack_of(40, 96, 96))
+    widget = open_widget(viewer, tiny_model)
+    _, other = open_second(make_napari_viewer_proxy, qtbot, stack_of(2, 32, 32))
+    widget.actions_box.restore_button.click()
+    wait_for(qtbot, lambda: bool(other.state.progress))
+    with qtbot.captureExceptions() as raised:
+        viewer.close()
+        wait_for(qtbot, lambda: not other._session.is_busy)
+        qtbot.wait(300)
+    assert raised == []
+    assert "is ready" not in other.state.message
+
+
 def test_a_job_holds_the_choice_and_brings_it_back(
     viewer: Any, qtbot: Any, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ class IPRActions(QWidget):
         super().__init__()
         self._viewer, self._session, self._source = viewer, session, source
         self._state, self._choosing = session.state, session.choosing
+        self._has_left = False
         self.bar = QProgressBar()
         self.bar.setRange(0, _BAR_STEPS)
         self._build()
@@ -79,7 +80,8 @@ class IPRActions(QWidget):
         grid.addWidget(self.bar, 2, 0, 1, 2)
 
     def leave(self) -> None:
-        """Stop following the state."""
+        """Stop following the state; the viewer may be about to close."""
+        self._has_left = True
         for event in self._events():
             event.disconnect(self.show_all)
 
@@ -91,6 +93,8 @@ class IPRActions(QWidget):
         place = placement_of(layer, image.axes)
 
         def add(result: RestoreResult) -> None:
+            if self._has_left:
+                return  # Another viewer's controls keep the session at work.
             added = restored_layer(place, result).add_to(self._viewer)
             self._state.message = f"'{added.name}' is ready."
 
