@@ -359,6 +359,21 @@ def test_a_layer_that_changes_is_looked_at_again(
     qtbot.waitUntil(lambda: bool(clean.preview.hint.text()), timeout=10_000)
 
 
+def test_a_refused_image_takes_the_picture_of_the_last_one_away(
+    viewer: Any, qtbot: Any, session: Any
+) -> None:
+    viewer.add_image(blobs(), name="good", axis_labels=("z", "y", "x"))
+    clean = open_widget(viewer).form.clean
+    preview = clean.preview
+    qtbot.waitUntil(lambda: not preview.picture.pixmap().isNull(), timeout=10_000)
+    bad = np.full((64, 64), np.nan, np.float32)
+    viewer.add_image(bad, name="bad", axis_labels=("y", "x"), contrast_limits=(0, 1))
+    clean.source_box.setCurrentIndex(clean.source_box.findText("bad"))
+    qtbot.waitUntil(lambda: bool(preview.hint.text()), timeout=10_000)
+    preview.picture.resize(preview.picture.width() + 20, preview.picture.height())
+    assert preview.picture.pixmap().isNull()
+
+
 def test_curves_come_with_the_first_points(
     viewer: Any, tmp_path: Path, session: Any
 ) -> None:

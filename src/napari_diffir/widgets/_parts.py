@@ -106,6 +106,7 @@ class Picture(QLabel):
     def show_nothing(self) -> None:
         """Take the picture away; the text is there instead."""
         self._pixmap = None
+        self.clear()  # An empty text, which it has already, would change nothing.
         self.setText(self._text)
 
     def show_array(self, pixels: NDArray[np.uint8]) -> None:

@@ -70,4 +70,4 @@ class Preview(QWidget):
 
     def _show_hint(self, text: str) -> None:
         self.hint.setText(text)
-        self.picture.setText("")
+        self.picture.show_nothing()
