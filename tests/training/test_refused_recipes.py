@@ -20,6 +20,12 @@ from diffir_core.errors import DiffIRError, InputError
 FOLDER = Path(__file__).parents[2] / "training" / "recipes"
 
 
+def refuse(recipe: Recipe, change: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        recipe.changed([change])
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("seed", ["-1", str(2**63)])
 def test_a_seed_that_cannot_be_drawn_with_is_refused(seed: str) -> None:
     with pytest.raises(InputError, match=rf"Recipe\.seed is {seed}"):
@@ -40,9 +46,7 @@ def test_a_seed_that_cannot_be_drawn_with_is_refused(seed: str) -> None:
 def test_values_that_no_training_takes_are_refused(
     recipe: Recipe, change: str, message: str
 ) -> None:
-    with pytest.raises(InputError, match=message) as caught:
-        recipe.changed([change])
-    assert "\n" not in str(caught.value)
+    refuse(recipe, change, message)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +88,7 @@ def test_a_text_can_be_set_as_it_is_typed(
 def test_a_refusal_names_the_place_as_it_is_written(
     recipe: Recipe, change: str, message: str
 ) -> None:
-    with pytest.raises(InputError, match=message) as caught:
-        recipe.changed([change])
-    assert "\n" not in str(caught.value)
+    refuse(recipe, change, message)
 
 
 @pytest.mark.parametrize(
