@@ -37,6 +37,7 @@ class FillingLayer:
         """Fill a layer, or the one that a stopped run has left if it `goes_on`."""
         self._viewer, self._source, self._goes_on = viewer, source, goes_on
         self.layer: Image | None = None
+        self._name = ""
         self._waits_for_refresh = False
 
     @property
@@ -94,7 +95,7 @@ class FillingLayer:
             self._viewer.layers.remove(layer)
         layer = self._viewer.add_image(data, **arguments)
         layer.metadata[_OWNER_KEY] = layer.unique_id
-        self.layer = layer
+        self.layer, self._name = layer, layer.name
 
     def _left(self, image: str | None) -> list[Image]:
         """Give the layer of an unfinished image; duplicates are a person's own."""
@@ -128,6 +129,8 @@ class FillingLayer:
             self.layer.metadata = arguments["metadata"]
             self.layer.refresh()
         self._remove_others(path)
+        if self.layer is not None and self.layer.name == self._name:
+            self.layer.name = arguments["name"]  # It may be free only now.
 
     def _remove_others(self, path: Path) -> None:
         """Remove the layers of what was there before, and of what was unfinished.

@@ -427,9 +427,8 @@ def test_layers_of_a_replaced_output_go(
     widget.start_button.click()
     ended(widget, qtbot)
     qtbot.waitUntil(lambda: not session.is_busy, timeout=20_000)
-    viewer.layers[-1].name = "old"
     viewer.open(str(result / "0"), plugin="napari", name="old, by another reader")
-    viewer.add_image(np.asarray(viewer.layers["old"].data), name="its own pixels")
+    viewer.add_image(np.asarray(viewer.layers["o"].data), name="its own pixels")
     viewer.add_image(values[:4], name="fewer", axis_labels=("z", "y", "x"))
     form.input_box.setCurrentIndex(form.input_box.findText("fewer"))
     form.output_edit.setText(str(result))
