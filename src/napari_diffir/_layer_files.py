@@ -16,6 +16,7 @@ from diffir_core.stacks.axes import CHANNEL_AXES, check_axes
 IMAGES = "images"
 HELD_BACK_FILES = "*_held_back*"
 """Pattern of the files that hold the parts for validation."""
+_MARK = "to train DiffIR on"
 _MAX_BYTES = 1 << 30
 _HELD_BACK = 0.25
 _LEAST_PIXELS = 32
@@ -127,13 +128,29 @@ def _cut(stack: NDArray[Any]) -> list[NDArray[Any]]:
 def _write(path: Path, stack: NDArray[Any], axes: str) -> None:
     import tifffile
 
+    if path.exists() and not _is_ours(path):
+        raise InputError(
+            f"{path} is already there and was not written for a training; choose "
+            "another folder for the run."
+        )
     tifffile.imwrite(
         path,
         _storable(path.stem, stack),
         ome=True,
         photometric="minisblack",
-        metadata={"axes": axes},
+        metadata={"axes": axes, "Name": _MARK},
     )
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell what an earlier start has left here from a person's own image."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            return _MARK in (file.ome_metadata or "")
+    except (tifffile.TiffFileError, OSError, ValueError):
+        return False
 
 
 def _storable(key: str, stack: NDArray[Any]) -> NDArray[Any]:

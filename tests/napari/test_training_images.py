@@ -341,6 +341,18 @@ def test_a_layer_that_no_file_keeps_is_refused(tmp_path: Path) -> None:
         write_images(tmp_path, {"clean": LayerImage(both, "CYXS")})
 
 
+def test_images_of_a_person_are_not_replaced(tmp_path: Path) -> None:
+    image = LayerImage(blobs(2, 40), "ZYX")
+    for _ in range(2):  # A start that came to nothing may be tried again.
+        write_images(tmp_path, {"clean": image})
+    mine = tmp_path / "mine" / "images" / "clean.tif"
+    write(mine, blobs(1, 40)[0])
+    before = mine.read_bytes()
+    with pytest.raises(InputError, match="not written for a training"):
+        write_images(tmp_path / "mine", {"clean": image})
+    assert mine.read_bytes() == before
+
+
 def _written(run: Path, image: LayerImage) -> Path:
     assert write_images(run, {"clean": image}) is None
     return run / "images" / "clean.tif"

@@ -55,7 +55,7 @@ def test_a_killed_run_resumes_to_the_very_same_weights(
 ) -> None:
     recipe_file = tmp_path / "recipe.yaml"
     recipe_file.write_text(recipe.to_yaml())
-    unbroken = load_file(Trainer(recipe, tmp_path / "unbroken").run())
+    unbroken = load_file(Trainer(recipe, str(tmp_path / "unbroken")).run())
     _kill_after_first_checkpoint(recipe_file, tmp_path / "killed")
     resumed = Trainer(recipe, tmp_path / "killed", resume=True)
     assert 0 < resumed.step < 16
@@ -70,7 +70,7 @@ def test_a_run_stopped_after_every_step_ends_with_the_same_weights(
     recipe = recipe.replace(
         validation=dict(steps=3, patches=1, patch_size=32, held_back_fraction=0.5)
     )
-    unbroken = load_file(Trainer(recipe, tmp_path / "unbroken").run())
+    unbroken = load_file(Trainer(recipe, str(tmp_path / "unbroken")).run())
     trainer = Trainer(recipe, tmp_path / "stopped")
     while trainer.step < trainer.steps:
         steps = trainer.train()
@@ -249,7 +249,7 @@ def test_a_stage_with_a_discriminator_trains_and_resumes(
     recipe = recipe.replace(
         model=model, noise=noise, stages=stages, log_steps=1, checkpoint_steps=100
     )
-    unbroken = load_file(Trainer(recipe, tmp_path / "unbroken").run())
+    unbroken = load_file(Trainer(recipe, str(tmp_path / "unbroken")).run())
     started = Trainer(recipe, tmp_path / "stopped")
     steps = started.train()
     while started.step < 6:
@@ -273,7 +273,7 @@ def test_inpainting_against_a_discriminator_from_the_first_stage_on_resumes(
         stages=[stage | dict(kind=kind) for kind in ("ground_truth", "joint")],
         loop=dict(device="cpu", precision=precision),
     )
-    unbroken = load_file(Trainer(recipe, tmp_path / "unbroken").run())
+    unbroken = load_file(Trainer(recipe, str(tmp_path / "unbroken")).run())
     _stop_after(1, Trainer(recipe, tmp_path / "stopped"))
     weights = load_file(Trainer(recipe, tmp_path / "stopped", resume=True).run())
     assert all(torch.equal(weights[key], unbroken[key]) for key in weights)

@@ -58,11 +58,12 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        folder: Path,
+        folder: str | Path,
         *,
         resume: bool = False,
         devices: Devices | None = None,
     ) -> None:
+        folder = Path(folder)
         self.recipe, self.folder = recipe, folder
         goes_on = resume and (folder / NAME).exists()
         if not goes_on:
