@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
-
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from diffir_core._base import FrozenConfig
 
@@ -36,13 +34,3 @@ class ModelCard(FrozenConfig):
     """Halo with which crops under a frozen state equal the whole; None: unknown."""
     figures: dict[str, float | str] = Field(default_factory=dict)
     """Measured quality, by data set and metric; JSON, as it is stored, has no inf."""
-
-    @field_validator("figures")
-    @classmethod
-    def _finite(cls, figures: dict[str, float | str]) -> dict[str, float | str]:
-        for name, value in figures.items():
-            if isinstance(value, float) and not isfinite(value):
-                raise ValueError(
-                    f"the figure '{name}' is {value}; give a finite number or a text"
-                )
-        return figures

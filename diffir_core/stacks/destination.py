@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from diffir_core.errors import InputError
+from diffir_core.errors import InputError, OutputExistsError
 from diffir_core.stacks.unfinished import Unfinished
 
 _TIFF = (".tif", ".tiff")
@@ -56,8 +56,9 @@ def check_destination(path: Path) -> None:
 def check_replaceable(path: Path) -> None:
     """Refuse to replace a file that only has the name of a TIFF."""
     if path.suffix.lower() in _TIFF and path.is_file() and not _may_be_tiff(path):
-        raise InputError(
-            f"{path} is no TIFF, and is not replaced; choose another name."
+        raise OutputExistsError(
+            f"{path} is already there, is no TIFF, and is not replaced; choose another "
+            "name."
         )
 
 

@@ -13,7 +13,7 @@ import tifffile
 from asking import Command
 
 import diffir_core as diffir
-from diffir_core.errors import InputError, OutputExistsError
+from diffir_core.errors import DiffIRError, InputError, OutputExistsError
 from diffir_core.model import Model
 from diffir_core.stacks.batch import restore_folder
 from diffir_core.stacks.estimating import estimate
@@ -119,7 +119,7 @@ def test_overwriting_replaces_nothing_of_another_kind(
     before = digests(tmp_path)
     for how in ({"overwrite": True}, {"resume": True}):
         with pytest.raises(
-            InputError, match=r"is (a folder but no Zarr|no folder|no TIFF)"
+            DiffIRError, match=r"is (a folder but no Zarr|no folder|no TIFF)"
         ):
             diffir.restore_file(source, result, tiny, **how)
     assert digests(tmp_path) == before
