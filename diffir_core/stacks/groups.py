@@ -18,7 +18,7 @@ from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.planes import DiscardedPlane, readable_plane
 from diffir_core.stacks.reading import inside, read_plane
 from diffir_core.stacks.source import StackSource
-from diffir_core.stacks.subsampling import mapping_of_plane, sampled_planes, spread
+from diffir_core.stacks.subsampling import sampled_planes, spread
 
 _ATTENTION_PLANES = 16
 
@@ -103,10 +103,8 @@ def stack_ipr_steps(
     features = []
     planes = sampled_planes(planes)
     for plane in planes:
-        values = read_plane(source, plane)
-        own = mapping_of_plane(values, mapping, restorer.options)
-        values = inside(values, restorer.options.region)
-        tiles = readable_plane(values, own, restorer.config)
+        values = inside(read_plane(source, plane), restorer.options.region)
+        tiles = readable_plane(values, mapping, restorer.config)
         features += yield from restorer.features([tiles])
     mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
     return restorer.ipr_from(mean, f"{len(planes)} planes")
@@ -134,8 +132,7 @@ def stack_attention_steps(
     jobs = []
     for plane in spread(planes, _ATTENTION_PLANES):
         values = read_plane(source, plane)
-        own = mapping_of_plane(values, mapping, restorer.options)
-        discarded = DiscardedPlane(values, own, restorer.config)
+        discarded = DiscardedPlane(values, mapping, restorer.config)
         jobs.append(restorer.job(discarded.plane, ipr))
         yield 0.0
     yield from restorer.restore(jobs, joint=True)

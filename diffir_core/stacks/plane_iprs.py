@@ -24,12 +24,7 @@ from diffir_core.stacks.reading import (
     restorer_of_images,
 )
 from diffir_core.stacks.source import ArraySource
-from diffir_core.stacks.subsampling import (
-    by_channel,
-    fit_mappings,
-    mapping_of_plane,
-    sampled_planes,
-)
+from diffir_core.stacks.subsampling import by_channel, fit_mappings, sampled_planes
 
 Features = NDArray[np.float32]
 Result = TypeVar("Result")
@@ -68,12 +63,7 @@ class PlaneIPRs:
         return by_channel(self.planes)[plane.channel]
 
     def mapping(self, plane: PlaneIndex, options: RestoreOptions) -> IntensityMapping:
-        """Give the intensity mapping of a plane, as its restoration has it."""
-        fitted = self._fitted(plane, options)
-        return mapping_of_plane(self.values(plane), fitted, options)
-
-    def _fitted(self, plane: PlaneIndex, options: RestoreOptions) -> IntensityMapping:
-        """Give the intensity mapping of a plane's channel."""
+        """Give the intensity mapping of a plane's channel, as its restoration has."""
         key = plane.channel, repr(options.intensity)
         if key not in self._mappings:
             fitted = fit_mappings(self.source, self.fellows(plane), options)
@@ -100,7 +90,7 @@ class PlaneIPRs:
         self, plane: PlaneIndex, options: RestoreOptions, ipr: IPR
     ) -> Generator[None, None, dict[str, Tensor]]:
         """Give the attention that all planes of a plane's channel share."""
-        restorer, mapping = self.restorer(options), self._fitted(plane, options)
+        restorer, mapping = self.restorer(options), self.mapping(plane, options)
         key = plane.channel, ipr.vector.tobytes(), mapping, restorer.settled
         if self._attention is None or self._attention[0] != key:
             fellows = self.fellows(plane)
@@ -142,12 +132,11 @@ class PlaneIPRs:
     ) -> Generator[None, None, Features]:
         """Give CPEN's features of a plane, or of the options' region of it."""
         options = restorer.options
-        fitted = self._fitted(plane, options)
-        key = (plane.position, options.region, fitted)
+        mapping = self.mapping(plane, options)
+        key = (plane.position, options.region, mapping)
         if key not in self._features:
             yield None  # Here `known_ipr` ends, before any work.
             values = inside(self.values(plane), options.region)
-            mapping = self.mapping(plane, options)
             tiles = readable_plane(values, mapping, self.model.config)
             (found,) = yield from silently(restorer.features([tiles]))
             self._features[key] = found

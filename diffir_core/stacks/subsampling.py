@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import replace
 from math import gcd
 from typing import Any
 
@@ -14,7 +13,6 @@ from diffir_core.engine.workers import exhaust
 from diffir_core.intensity import IntensityMapping, fit_mapping
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.extremes import MOST, are_extreme
 from diffir_core.stacks.reading import read_plane
 from diffir_core.stacks.source import StackSource
 
@@ -30,22 +28,6 @@ def fit_mappings(
         channel: fit_mapping(sample_values(source, members), options.intensity)
         for channel, members in by_channel(planes).items()
     }
-
-
-def mapping_of_plane(
-    values: NDArray[Any], mapping: IntensityMapping, options: RestoreOptions
-) -> IntensityMapping:
-    """Give the mapping of a whole plane: the stack's, unless it is far brighter.
-
-    A plane whose own bright end lies beyond what the network may see, as of a cell that
-    flashes in one frame of many, becomes 1 at that end. Dark stays 0.
-    """
-    if not are_extreme(values, mapping):
-        return mapping
-    step = sampling_step(values.size, values.shape[-1])
-    own = fit_mapping(values.ravel()[::step], options.intensity)
-    scale = own.offset + own.scale - mapping.offset
-    return replace(mapping, scale=scale) if scale > MOST * mapping.scale else mapping
 
 
 def by_channel(

@@ -20,7 +20,6 @@ from diffir_core.stacks.planes import MappedPlane
 from diffir_core.stacks.reading import read_plane
 from diffir_core.stacks.source import StackSource
 from diffir_core.stacks.statistics import StackStatistics
-from diffir_core.stacks.subsampling import mapping_of_plane
 from diffir_core.stacks.units import Unit, UnitValues, checksum
 
 
@@ -119,9 +118,7 @@ class StackWork:
     ) -> MappedPlane | None:
         if not self.is_restored(plane):
             return None
-        mapping = mapping_of_plane(
-            values, statistics.mappings[plane.channel], self.restorer.options
-        )
+        mapping = statistics.mappings[plane.channel]
         return MappedPlane(values, mapping, self.restorer, self.dtype)
 
     def _restore(

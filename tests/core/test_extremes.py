@@ -256,29 +256,3 @@ def test_integers_that_would_lose_digits_are_refused(model: diffir.Model) -> Non
     diffir.restore(image + np.uint64(2**50), model, axes="YX")
     with pytest.raises(InputError, match=r"beyond 2\^53"):
         diffir.restore(image + np.uint64(2**60), model, axes="YX")
-
-
-def flashing(frames: int, bright: int) -> tuple[np.ndarray, np.ndarray]:
-    """Dim frames, of which one, that no sample meets, has cells that flash."""
-    rng = np.random.default_rng(1)
-    light = np.full((frames, 64, 64), 10.0)
-    y, x = np.mgrid[:64, :64]
-    for _ in range(6):
-        row, column = rng.integers(8, 56, 2)
-        light[bright] += 200 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / 30)
-    return light, (rng.poisson(light) + 100).astype(np.uint16)
-
-
-def test_a_frame_that_flashes_is_restored_as_it_would_be_alone(
-    model: diffir.Model,
-) -> None:
-    frames, bright = 130, 61
-    light, raw = flashing(frames, bright)
-    assert bright not in {n * frames // 64 for n in range(64)}
-    together = diffir.restore(raw, model, axes="TYX")
-    alone = diffir.restore(raw[bright], model, axes="YX")
-
-    def error(image: np.ndarray) -> float:
-        return float(np.sqrt(np.mean((image - 100.0 - light[bright]) ** 2)))
-
-    assert error(together[bright]) < 1.1 * error(alone) < 0.5 * error(raw[bright])

@@ -176,15 +176,3 @@ def test_a_map_is_of_one_model() -> None:
     vector = np.zeros(256, np.float32)
     with pytest.raises(InputError, match="different models"):
         ipr_map([IPR(vector, "m"), IPR(vector, "n")])
-
-
-def test_a_frame_far_brighter_than_its_stack_is_seen_as_it_is_restored(
-    tiny: Model,
-) -> None:
-    stack = stack_of(66, 40, 48)
-    stack[32, 10:30, 10:30] *= 20  # A frame that no sample meets.
-    iprs, options = PlaneIPRs(stack, tiny, "TYX"), diffir.RestoreOptions()
-    plane = iprs.plane_at((32, 0, 0))
-    *_, last = looks(Previewer(iprs).preview(plane, (0, 40, 0, 48), options))
-    whole = diffir.restore(stack, tiny, axes="TYX")
-    assert np.array_equal(last.restored[0], whole[32])
