@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
+from uuid import uuid4
 
 from diffir_core.checkpoint import load_model
 from diffir_core.errors import CheckpointError, InputError, OutputExistsError
@@ -61,12 +62,9 @@ def download_model(
     if path.exists():
         if _digest(path) == digest:
             return load_model(path)
-        if not overwrite:
-            raise OutputExistsError(
-                f"{path} is already there and is another file; choose another name or "
-                "pass overwrite (--overwrite)."
-            )
-    temporary = path.with_name(f"{path.name}.part")
+        _check_replaceable(path, overwrite=overwrite)
+    # A name that nobody has: browsers call what they have not finished .part, too.
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:
         _fetch(address, temporary, progress)
         _check(temporary, digest, address)
@@ -74,6 +72,21 @@ def download_model(
     finally:
         temporary.unlink(missing_ok=True)
     return load_model(path)
+
+
+def _check_replaceable(path: Path, *, overwrite: bool) -> None:
+    if not overwrite:
+        raise OutputExistsError(
+            f"{path} is already there and is another file; choose another name or "
+            "pass overwrite (--overwrite)."
+        )
+    try:
+        load_model(path)
+    except CheckpointError as error:
+        raise OutputExistsError(
+            f"{path} is already there, is no model, and is not replaced; choose "
+            "another name."
+        ) from error
 
 
 def _checked_digest(sha256: str) -> str:

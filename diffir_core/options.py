@@ -124,9 +124,16 @@ class RestoreOptions(FrozenConfig):
 
     @classmethod
     def in_folder(cls, values: dict[str, Any], folder: Path) -> dict[str, Any]:
-        """Let the path of an IPR start at the folder of the file that names it."""
+        """Let the path of an IPR start at the folder of the file that names it.
+
+        One that is not there, but in the working directory, is meant to be that.
+        """
         ipr = values.get("ipr")
-        return values | {"ipr": str(folder / ipr)} if isinstance(ipr, str) else values
+        if not isinstance(ipr, str) or (
+            Path(ipr).exists() and not (folder / ipr).exists()
+        ):
+            return values
+        return values | {"ipr": str(folder / ipr)}
 
     def memory_bytes(self) -> int | None:
         """Give the memory budget in bytes, or None."""

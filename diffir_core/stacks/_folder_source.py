@@ -36,8 +36,13 @@ class FolderSource:
         self.shape: tuple[int, ...] = (len(files), *first.shape)
         self.dtype = first.dtype
         self.layout = check_axes(axes, self.shape)
+        self._of_each = first.metadata
         self.metadata = replace(
-            first.metadata, axes=self.layout.axes, name=name, stage_positions={}
+            first.metadata,
+            axes=self.layout.axes,
+            name=name,
+            stage_positions={},
+            plane_times={},
         )
         for path in files[1:]:
             self._open(path).close()
@@ -60,7 +65,7 @@ class FolderSource:
 
     def _open(self, path: Path) -> TiffSource:
         """Open one of the files; the caller closes it."""
-        file = TiffSource(path, self.layout.axes[1:])
+        file = TiffSource(path, self.layout.axes[1:], self._of_each)
         if file.shape != self.shape[1:] or file.dtype != self.dtype:
             file.close()
             raise InputError(

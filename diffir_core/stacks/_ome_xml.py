@@ -29,28 +29,19 @@ _SIZES = {
 }
 
 
-def whole_xml(xml: str, folder: Path) -> str:
-    """Give the XML, or that of the companion file beside it which it refers to.
+def whole_xml(xml: str, folder: Path) -> str | bytes:
+    """Give the XML, or that of the companion file which it refers to, if that is there.
 
-    Raises
-    ------
-    InputError
-        If there is no such file.
+    Without it, a file says nothing of its pixels.
     """
     found = _COMPANION.search(xml)
-    if found is None:
-        return xml
-    companion = folder / Path(unescape(found[1])).name
-    if not companion.is_file():
-        raise InputError(
-            f"Pixel sizes and names are in {companion.name}, which is not in {folder}; "
-            "put it there."
-        )
-    return companion.read_text(encoding="utf-8")
+    companion = folder / Path(unescape(found[1])).name if found else None
+    # Bytes, as the file says itself how it is encoded.
+    return companion.read_bytes() if companion and companion.is_file() else xml
 
 
 def ome_metadata(
-    xml: str, axes: str, shape: tuple[int, ...], name: str
+    xml: str | bytes, axes: str, shape: tuple[int, ...], name: str
 ) -> StackMetadata:
     """Give the metadata of the first image that OME-XML describes."""
     try:

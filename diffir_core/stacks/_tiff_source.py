@@ -29,9 +29,14 @@ _DAMAGES = (ValueError, OSError, RuntimeError, zlib.error)
 
 
 class TiffSource:
-    """A TIFF, OME-TIFF or ImageJ file, of which one plane at a time is in memory."""
+    """A TIFF, OME-TIFF or ImageJ file, of which one plane at a time is in memory.
 
-    def __init__(self, path: Path, axes: str | None) -> None:
+    With `metadata`, those of the file are not read, which may take long.
+    """
+
+    def __init__(
+        self, path: Path, axes: str | None, metadata: StackMetadata | None = None
+    ) -> None:
         self._file = open_whole(path)
         self._series = self._file.series[0]
         self._levels: tuple[Any, ...] | None = None
@@ -43,8 +48,9 @@ class TiffSource:
             theirs = channel_axes(self._series.axes, page)
             axes = axes or _known_axes(theirs, path.name)
             self.layout = check_axes(axes, self.shape)
-            metadata = _metadata(self._file, self.layout, path.name)
-            self.metadata = _as_shown(metadata, page)
+            self.metadata = metadata or _as_shown(
+                _metadata(self._file, self.layout, path.name), page
+            )
         except BaseException:
             self.close()
             raise

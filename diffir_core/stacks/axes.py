@@ -117,7 +117,8 @@ class StackLayout:
 
 def _in_memory(taken: Any) -> NDArray[Any]:
     """Read a lazy array; only now is it seen whether values are masked."""
-    if hasattr(taken, "compute"):  # By dask: as a plain array it would lose its mask.
+    # By dask: as a plain array it would lose its mask.
+    if callable(getattr(taken, "compute", None)):
         taken = taken.compute()
     refuse_masked(taken)
     return np.asarray(taken)

@@ -77,10 +77,11 @@ def is_job(path: Path) -> bool:
 def is_foreign(path: Path, output: Path, *, may_have_moved: bool = False) -> bool:
     """Tell whether something is there that is no job of this output.
 
-    A job holds the place that its output had at first; if that `may_have_moved`, with
-    its job, the name alone counts.
+    A job holds the place that its output had at first. If that `may_have_moved`, or
+    been renamed, with its job, whatever a run has written is one, and so is the empty
+    file that a disk may leave of it.
     """
-    if not path.exists():
+    if not path.exists() or (may_have_moved and _is_of_a_run(path)):
         return False
     try:
         theirs = Path(RestoreJob.load(path).output)
@@ -89,6 +90,14 @@ def is_foreign(path: Path, output: Path, *, may_have_moved: bool = False) -> boo
     if may_have_moved:
         return theirs.name != output.name
     return _settled(theirs) != _settled(output)
+
+
+def _is_of_a_run(path: Path) -> bool:
+    """Tell what runs write, which say their format, also that of later versions."""
+    if not path.is_file():
+        return False
+    start = path.read_bytes()[:200].lstrip()
+    return not start or start.startswith(b"format: diffir-job/")
 
 
 def _settled(output: Path) -> Path:

@@ -87,8 +87,8 @@ class StackWork:
         return UnitValues(unit, planes, tuple(checksum(values) for values in planes))
 
     def _read(self, plane: PlaneIndex) -> NDArray[Any]:
-        """Read a plane; one that is only copied may hold NaN."""
-        if self.is_restored(plane):
+        """Read a plane; one that is only copied may hold NaN, if the result can."""
+        if self.is_restored(plane) or self.dtype.kind != "f":
             return read_plane(self.source, plane)
         return self.source.read(plane)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +33,33 @@ def open_layer(path: Path) -> LayerData:
     levels = list(getattr(source, "levels", ()))
     # The file stays open as long as the layer may read it.
     weakref.finalize(levels[0], source.close)
-    arguments = placement(source.metadata) | {
+    metadata, moved = _planes_last(source.metadata, levels)
+    arguments = placement(metadata) | {
         "name": path.name.split(".")[0],
         "contrast_limits": contrast_limits(source),
         "multiscale": len(levels) > 1,
-        "metadata": {SOURCE_KEY: str(path.resolve())},
+        # Of a layer with other axes than the file, the pixels are read, not the file.
+        "metadata": {SOURCE_KEY: str(path.resolve())} if moved is levels else {},
     }
-    return (levels if len(levels) > 1 else levels[0]), arguments, "image"
+    return (moved if len(moved) > 1 else moved[0]), arguments, "image"
+
+
+def _planes_last(
+    metadata: StackMetadata, levels: list[Any]
+) -> tuple[StackMetadata, list[Any]]:
+    """Let Y and X be the last axes, as napari shows the last two, and samples after.
+
+    The levels come back as they are where that is so.
+    """
+    axes = metadata.axes
+    order = sorted(range(len(axes)), key=lambda n: "YXS".find(axes[n]))
+    if order == list(range(len(axes))):
+        return metadata, levels
+    import dask.array
+
+    lazy: Any = dask.array.from_array  # Untyped.
+    moved = [lazy(level).transpose(order) for level in levels]
+    return replace(metadata, axes="".join(axes[n] for n in order)), moved
 
 
 def placement(metadata: StackMetadata) -> dict[str, Any]:

@@ -102,6 +102,18 @@ def test_another_file_or_a_part_of_it_is_not_kept(
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_only_models_are_replaced(offered: tuple[Path, str], tmp_path: Path) -> None:
+    folder, address = offered
+    digest = sha256(save_tiny(folder, "model"))
+    notes, part = tmp_path / "notes.txt", tmp_path / "model.safetensors.part"
+    for path in (notes, part):
+        path.write_text("precious")
+    with pytest.raises(OutputExistsError, match="is no model"):
+        download_model(f"{address}/model.safetensors", digest, notes, overwrite=True)
+    download_model(f"{address}/model.safetensors", digest, tmp_path)
+    assert notes.read_text() == part.read_text() == "precious"
+
+
 def test_what_is_no_model_is_not_kept(
     offered: tuple[Path, str], tmp_path: Path
 ) -> None:

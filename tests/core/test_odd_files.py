@@ -97,6 +97,23 @@ def test_a_folder_of_stacks_is_told_axes_that_can_be_given(tmp_path: Path) -> No
     assert open_source(tmp_path, "TZYX").shape == (2, *STACK.shape)
 
 
+def test_a_folder_has_no_times_of_one_of_its_files(
+    identity: Model, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        plane = {"DeltaT": [0.1 * number], "ExposureTime": [0.02]}
+        tifffile.imwrite(
+            tmp_path / "in" / f"t{number}.ome.tif",
+            STACK[number],
+            ome=True,
+            metadata={"axes": "YX", "Plane": plane},
+        )
+    result = tmp_path / "out.ome.tif"
+    diffir.restore_file(tmp_path / "in", result, identity, axes="TYX")
+    assert not described(result).plane_times
+
+
 def test_the_odd_one_of_many_files_is_found_before_the_first_is_restored(
     tmp_path: Path,
 ) -> None:
@@ -115,10 +132,10 @@ def test_what_a_companion_file_says_is_read(tmp_path: Path) -> None:
     tifffile.imwrite(
         path, STACK, metadata=None, photometric="minisblack", description=xml
     )
-    with pytest.raises(InputError, match=r"x.companion.ome, which is not in"):
-        open_source(path, "ZYX")
-    whole = OME.format(me="1", z=3, c=1, inner=CHANNEL.format(0, "DAPI"))
-    companion.write_text(whole.replace("SizeX", 'PhysicalSizeX="0.5" SizeX'))
+    assert not described(path, "ZYX").pixel_size  # It was not copied.
+    whole = OME.format(me="1", z=3, c=1, inner=CHANNEL.format(0, "DÄPI"))
+    whole = whole.replace("SizeX", 'PhysicalSizeX="0.5" SizeX')
+    companion.write_text(whole.replace("UTF-8", "ISO-8859-1"), "iso-8859-1")
     assert described(path, "ZYX").pixel_size == {"X": 0.5}
 
 
@@ -206,6 +223,9 @@ def test_channels_that_are_copied_may_lack_values(
     options = diffir.RestoreOptions(channels=[0])
     restored = diffir.restore(stack, identity, axes="CYX", options=options)
     assert np.array_equal(restored[1], stack[1], equal_nan=True)
+    whole = options.replace(output_dtype="uint16")
+    with pytest.raises(InputError, match="1 NaN"):
+        diffir.restore(stack, identity, axes="CYX", options=whole)
 
 
 def test_copied_channels_have_no_range_of_others(

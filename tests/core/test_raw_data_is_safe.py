@@ -185,6 +185,21 @@ def test_a_result_that_was_moved_with_its_job_can_be_made_anew(
     assert job.output == str(moved)
 
 
+@pytest.mark.parametrize("job", ["", "format: diffir-job/9\nlater: 1\n", None])
+@pytest.mark.parametrize("how", [{"overwrite": True}, {"resume": True}])
+def test_a_result_that_was_renamed_with_its_job_is_still_ours(
+    tiny: Model, tmp_path: Path, job: str | None, how: dict[str, bool]
+) -> None:
+    source = write(tmp_path / "raw.tif")
+    diffir.restore_file(source, tmp_path / "out.ome.tif", tiny)
+    renamed = tmp_path / "final.ome.tif"
+    (tmp_path / "out.ome.tif").rename(renamed)
+    (tmp_path / "out.ome.tif.job.yaml").rename(tmp_path / "final.ome.tif.job.yaml")
+    if job is not None:  # What a disk or a later version may have left.
+        (tmp_path / "final.ome.tif.job.yaml").write_text(job)
+    assert diffir.restore_file(source, renamed, tiny, **how).planes == 2
+
+
 @pytest.mark.parametrize("name", ["exp::2/out.ome.zarr", "exp::out.ome.zarr"])
 def test_names_with_colons_are_no_addresses(
     tiny: Model, tmp_path: Path, name: str

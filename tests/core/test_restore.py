@@ -224,8 +224,8 @@ def test_what_is_invented_on_a_constant_channel_is_no_part_of_its_value(
     restored = diffir.restore(image, tiny, axes="CYX").astype(float)
     constant = image[0].astype(float)
     assert np.abs(restored[0] - constant).max() <= 1e-4 * (np.abs(constant).max() or 1)
-    other = diffir.restore(image[1], tiny, axes="YX")
-    assert np.array_equal(restored[1], other)
+    other = diffir.restore(image[1], tiny, axes="YX").astype(float)
+    assert np.allclose(restored[1], other, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -63,3 +63,16 @@ def test_colours_are_shown_as_they_are(
     (layer,) = viewer.open(str(path), plugin="napari-diffir")
     assert layer.rgb
     assert tuple(layer.contrast_limits) == limits
+
+
+def test_planes_are_shown_of_channels_that_are_samples(
+    make_napari_viewer_proxy: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "spectral.tif"
+    values = np.random.default_rng(0).poisson(50, (64, 48, 3)).astype(np.uint16)
+    tifffile.imwrite(path, values, photometric="minisblack", planarconfig="contig")
+    viewer = make_napari_viewer_proxy()
+    (layer,) = viewer.open(str(path), plugin="napari-diffir")
+    assert tuple(layer.axis_labels) == ("c", "y", "x")
+    assert np.array_equal(np.asarray(layer.data), np.moveaxis(values, -1, 0))
+    assert not layer.rgb

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,6 +190,34 @@ def test_a_run_that_took_no_step_can_be_begun_again(
     recipe = recipe.replace(stages=recipe.stages[:1])
     Trainer(recipe, tmp_path / "run")
     assert Trainer(recipe, tmp_path / "run").run().exists()
+
+
+def test_a_start_that_failed_can_be_mended_in_its_folder(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its first checkpoint, a run has nothing that is worth keeping."""
+    run = tmp_path / "run"
+    recipe = recipe.replace(stages=recipe.stages[:1], log_steps=1)
+    with monkeypatch.context() as patch:
+        real = Learner._accumulated
+        seen: list[int] = []
+
+        def fails_later(*arguments: Any) -> Any:
+            seen.append(1)
+            if len(seen) == 3:
+                raise MemoryError
+            return real(*arguments)
+
+        patch.setattr(Learner, "_accumulated", fails_later)
+        with pytest.raises(MemoryError):
+            Trainer(recipe, run).run()
+    for path in (*run.glob("*.safetensors"), *run.glob("state.pt")):
+        path.unlink()
+    assert (run / "log.csv").exists()
+    Trainer(recipe.replace(seed=recipe.seed + 1), run).run()
+    rows = (run / "log.csv").read_text().splitlines()
+    assert [row.split(",")[1] for row in rows[1:3]] == ["1", "2"]
+    assert sum(row.startswith("ground_truth,1,") for row in rows) == 1
 
 
 def test_a_finished_run_resumes_to_its_end_at_once(

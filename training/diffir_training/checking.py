@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from diffir_core._whole_files import write_whole
 from diffir_core.checkpoint import load_model, save_model
 from diffir_core.errors import CheckpointError, InputError
 from diffir_core.nn import DiffIRS1
@@ -18,15 +19,9 @@ from diffir_training.recipe import Recipe
 from diffir_training.state import NAME
 
 RECIPE_NAME = "recipe.yaml"
-_WRITTEN = (
-    "stage1.safetensors",
-    "stage2.safetensors",
-    "best.safetensors",
-    "log.csv",
-    "validation.csv",
-    "previews",
-)
-"""What a run writes into its folder, besides its checkpoint and its recipe."""
+_HEAD = "# Written by the run in this folder; a new one may replace it.\n"
+_MODELS = ("stage1.safetensors", "stage2.safetensors", "best.safetensors")
+_LOGS = ("log.csv", "validation.csv", "previews")
 _TRIED = (1 << 40) + 1
 """A number of batches that no step has, nor validation."""
 
@@ -34,14 +29,18 @@ _TRIED = (1 << 40) + 1
 def check_vacant(folder: Path) -> None:
     """Refuse a folder with anything that a new run would replace or lengthen.
 
-    A run without its checkpoint cannot be gone on from, but its models are there.
+    A run without its checkpoint cannot be gone on from, but its models are there. What
+    a run has left that failed before it had any may be replaced.
     """
     if (folder / NAME).exists():
         raise InputError(
             f"{folder} already holds a training run; resume it or choose another "
             "folder."
         )
-    for name in _WRITTEN:
+    recipe = folder / RECIPE_NAME
+    is_ours = recipe.is_file() and recipe.read_bytes().startswith(_HEAD.encode())
+    others = () if is_ours else (*_LOGS, RECIPE_NAME)
+    for name in (*_MODELS, *others):
         if (folder / name).exists():
             raise InputError(
                 f"{folder / name} is already there, and a new run would write it; "
@@ -49,20 +48,11 @@ def check_vacant(folder: Path) -> None:
             )
 
 
-def check_own_recipe(recipe: Recipe, folder: Path) -> None:
-    """Refuse to replace a recipe that is not, to the letter, the one to be written.
-
-    Those of people have comments; that of a run which was not begun is equal.
-    """
-    path = folder / RECIPE_NAME
-    if not path.exists():
-        return
-    written = recipe.to_yaml().encode().splitlines()
-    if not path.is_file() or path.read_bytes().splitlines() != written:
-        raise InputError(
-            f"{path} is already there, and the recipe of the new run would replace it; "
-            "choose another folder."
-        )
+def begin_folder(recipe: Recipe, folder: Path) -> None:
+    """Write the recipe into a vacant folder; logs of a start that failed go."""
+    for name in _LOGS[:2]:
+        (folder / name).unlink(missing_ok=True)
+    write_whole(folder / RECIPE_NAME, (_HEAD + recipe.to_yaml()).encode())
 
 
 def check_files(recipe: Recipe) -> None:

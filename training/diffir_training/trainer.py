@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from diffir_core._whole_files import make_folder, write_whole
+from diffir_core._whole_files import make_folder
 from diffir_core.checkpoint import save_model
 from diffir_core.nn import DiffIRS2
 from diffir_training.batches import Batch, drawn
@@ -25,10 +25,9 @@ from diffir_training.building import (
     second_network,
 )
 from diffir_training.checking import (
-    RECIPE_NAME,
+    begin_folder,
     check_files,
     check_noise,
-    check_own_recipe,
     check_patch,
     check_saving,
     check_shares,
@@ -68,7 +67,6 @@ class Trainer:
         goes_on = resume and (folder / NAME).exists()
         if not goes_on:
             check_vacant(folder)
-            check_own_recipe(recipe, folder)
         self.devices = devices or find_devices(recipe.loop.device)
         check_shares(recipe, self.devices.processes)
         check_noise(recipe)
@@ -86,8 +84,7 @@ class Trainer:
             self._load()
         elif self.devices.is_first:
             check_saving(self.stage1, recipe, folder)
-            # Whole, as other processes of the run may be comparing it with theirs.
-            write_whole(folder / RECIPE_NAME, recipe.to_yaml().encode())
+            begin_folder(recipe, folder)
 
     def _open_data(self) -> list[Batch]:
         """Open what is trained on; give the patches that are held back."""
