@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from diffir_core._yaml import read_yaml
-from diffir_core.errors import CheckpointError, InputError
+from diffir_core.errors import AxesNotSaidError, CheckpointError, InputError
 from diffir_core.models import shipped_models
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 _MODELS = (".safetensors", ".pth", ".pt", ".ckpt")
 _RECIPE = {"name", "model", "data", "stages"}
 """What every recipe of a training says, and no options do."""
-_ZARR = ("zarr.json", ".zgroup", ".zarray")
 _UNSAID = "ABDEFGYX"
 """Letters without a meaning, for the axes of images that do not say theirs."""
 
@@ -139,19 +137,15 @@ def _opened(path: Path) -> tuple[StackSource, bool]:
         return open_source(path), True
     except CheckpointError as error:
         raise InputError(str(error)) from error
-    except InputError as error:
-        if "--axes" not in str(error):
-            raise
-        refused = error
-    for count in range(2, len(_UNSAID) + 1):
-        with suppress(InputError):  # It has another number of axes.
-            return open_source(path, _UNSAID[-count:]), False
-    raise refused
+    except AxesNotSaidError as error:
+        return open_source(path, _UNSAID[-error.count :]), False
 
 
 def _is_one_image(path: Path) -> bool:
     """Tell a file, or a Zarr, from a folder of files."""
-    return not path.is_dir() or any((path / name).exists() for name in _ZARR)
+    from diffir_core.stacks.destination import is_zarr
+
+    return not path.is_dir() or is_zarr(path)
 
 
 def _check_folder(path: Path) -> None:

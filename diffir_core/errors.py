@@ -11,6 +11,15 @@ class InputError(DiffIRError, ValueError):
     """A value that was given cannot be used: says the value, what was expected, why."""
 
 
+class AxesNotSaidError(InputError):
+    """A file does not say what its axes are, and they were not given."""
+
+    def __init__(self, message: str, count: int = 0) -> None:
+        super().__init__(message)
+        self.count = count
+        """How many there are."""
+
+
 class CheckpointError(DiffIRError, ValueError):
     """A weights file is damaged, unsafe, unknown, or of the wrong stage."""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from diffir_core.model import Model
 
 
 def models() -> None:
@@ -49,12 +52,7 @@ def download(
         model = download_model(
             address, sha256, output, overwrite=overwrite, progress=bar
         )
-    Console(soft_wrap=True).print(
-        f"{model.source}: {model.config.task}, stage {model.stage}, fingerprint "
-        f"{model.fingerprint[:12]}",
-        highlight=False,
-        markup=False,
-    )
+    _say_written(model.source, f"{model.config.task}, stage {model.stage}", model)
 
 
 def info(
@@ -94,12 +92,7 @@ def convert(
     if destination.exists() and official.exists() and destination.samefile(official):
         raise InputError(f"{destination} is the input itself; choose another name.")
     model = convert(official, destination)
-    Console(soft_wrap=True).print(
-        f"{destination}: {model.config.task}, stage {model.stage}, fingerprint "
-        f"{model.fingerprint[:12]}",
-        highlight=False,
-        markup=False,
-    )
+    _say_written(destination, f"{model.config.task}, stage {model.stage}", model)
 
 
 def export(
@@ -119,9 +112,12 @@ def export(
 
     loaded = load_model(model)
     export_model(loaded, destination, overwrite=overwrite)
+    _say_written(destination, f"bioimage.io package of {loaded.name}", loaded)
+
+
+def _say_written(place: str | Path, what: str, model: Model) -> None:
     Console(soft_wrap=True).print(
-        f"{destination}: bioimage.io package of {loaded.name}, fingerprint "
-        f"{loaded.fingerprint[:12]}",
+        f"{place}: {what}, fingerprint {model.fingerprint[:12]}",
         highlight=False,
         markup=False,
     )

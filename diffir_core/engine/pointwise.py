@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from diffir_core.nn.diffusion import standard_normal
+
 EPSILON = 1e-5
 _TOLERANCE = 1e-5
 
@@ -75,10 +77,7 @@ def compiled(device: torch.device) -> Pointwise | None:
 def _agrees(fused: Pointwise, device: torch.device) -> bool:
     generator = torch.Generator().manual_seed(0)
     for n, c in ((24, 6), (40, 12)):
-        drawn = torch.randn(
-            n, c, generator=generator, device="cpu", dtype=torch.float32
-        )
-        x = drawn.to(device)
+        x = standard_normal((n, c), generator).to(device)
         average = x.new_full((c, 1), 1.0 / c)
         outs = [x.new_ones(n, c + 1) for _ in range(2)]
         EAGER.normalise(x, average, False, outs[0])

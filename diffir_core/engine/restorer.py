@@ -34,6 +34,7 @@ from diffir_core.ipr import IPR
 from diffir_core.ipr_steering import steer
 from diffir_core.model import Model
 from diffir_core.nn import DiffIRS2
+from diffir_core.nn.diffusion import standard_normal
 from diffir_core.options import RestoreOptions
 from diffir_core.settled import settle
 
@@ -93,12 +94,7 @@ class Restorer:
         pooled = torch.from_numpy(features)[None].to(self.device)
         seed = self.options.seed if seed is None else seed
         generator = torch.Generator().manual_seed(seed)
-        start = torch.randn(
-            (1, self.config.ipr_length),
-            generator=generator,
-            device="cpu",
-            dtype=torch.float32,
-        )
+        start = standard_normal((1, self.config.ipr_length), generator)
         with inferring(self.device):
             condition = self._network.condition.mlp(pooled)
             start = start.to(self.device)

@@ -20,6 +20,7 @@ from diffir_core.engine.torch_streams import TorchStreams
 from diffir_core.engine.workers import Workers
 from diffir_core.metrics import psnr
 from diffir_core.nn import DiffIRS2
+from diffir_core.nn.diffusion import standard_normal
 
 _SIDE = 128
 _TOLERANCE = 1e-5
@@ -87,10 +88,7 @@ def _random_block() -> FoldedBlock:
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> Tensor:
-        values = torch.randn(
-            shape, generator=generator, device="cpu", dtype=torch.float32
-        )
-        return values / 4
+        return standard_normal(shape, generator) / 4
 
     def projection(n: int) -> Projection:
         return Projection(random(c + 1, n), random(9, n), random(n))

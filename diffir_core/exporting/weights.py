@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from diffir_core.errors import CheckpointError
 from diffir_core.nn import DiffIRS2
+from diffir_core.nn.diffusion import standard_normal
 
 SEED = 0
 """Of the start noise, which is part of the weights."""
@@ -29,12 +30,7 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         self.network = network
         generator = torch.Generator().manual_seed(SEED)
-        noise = torch.randn(
-            (1, network.config.ipr_length),
-            generator=generator,
-            device="cpu",
-            dtype=torch.float32,
-        )
+        noise = standard_normal((1, network.config.ipr_length), generator)
         self.register_buffer("noise", noise)
         self.eval()
 

@@ -17,7 +17,7 @@ from diffir_core.config import ModelConfig
 from diffir_core.errors import InputError
 from diffir_core.nn.cpen import CPEN
 from diffir_core.nn.denoiser import Denoiser
-from diffir_core.nn.diffusion import IPRDiffusion
+from diffir_core.nn.diffusion import IPRDiffusion, standard_normal
 from diffir_core.nn.dirformer import DIRformer
 from diffir_core.nn.padding import pad_to_multiple
 
@@ -147,12 +147,7 @@ class DiffIRS2(_DiffIR):
         if noise is None:
             # Drawn on the CPU, so that a seed means the same on every device.
             generator = generator or torch.Generator().manual_seed(0)
-            noise = torch.randn(
-                shape,
-                generator=generator,
-                device=generator.device,
-                dtype=torch.float32,
-            )
+            noise = standard_normal(shape, generator)
         elif tuple(noise.shape) != shape:
             raise InputError(
                 f"The start noise must have shape {shape}, not {tuple(noise.shape)}."

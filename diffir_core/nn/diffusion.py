@@ -21,6 +21,13 @@ X0Estimator = Callable[[int, Tensor], Tensor]
 _LOG_FLOOR = 1e-20
 
 
+def standard_normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Draw float32 noise where the generator is, whatever torch's defaults are."""
+    return torch.randn(
+        shape, generator=generator, device=generator.device, dtype=torch.float32
+    )
+
+
 def schedule_values(timesteps: int, start: float, end: float) -> dict[str, Tensor]:
     """Give the named float32 schedule of T steps, computed in float64.
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffir_core.errors import InputError
+from diffir_core.errors import AxesNotSaidError, InputError
 from diffir_core.stacks._tiff_source import TiffSource
-from diffir_core.stacks.axes import PlaneIndex, check_axes
+from diffir_core.stacks.axes import PlaneIndex, check_axes, unused_letters
 
 
 class FolderSource:
@@ -23,15 +23,17 @@ class FolderSource:
 
     def __init__(self, files: list[Path], axes: str | None) -> None:
         self._files, name = files, files[0].parent.name
-        first = TiffSource(files[0], axes[1:] if axes else None)
+        first = _first(files[0], axes)
         first.close()
         _check_no_set(first, files)
         inner = first.layout.axes
         if axes is None:
-            raise InputError(
+            along = unused_letters(inner)[0]
+            raise AxesNotSaidError(
                 f"{name} is a folder of {len(files)} files with the axes '{inner}'; "
-                f"say what they are together, such as --axes {_unused(inner)}{inner}, "
-                "or give a folder as the output to restore each on its own."
+                f"say what they are together, such as --axes {along}{inner}, "
+                "or give a folder as the output to restore each on its own.",
+                1 + len(inner),
             )
         self.shape: tuple[int, ...] = (len(files), *first.shape)
         self.dtype = first.dtype
@@ -78,6 +80,14 @@ class FolderSource:
         """Do nothing: files are open only while they are read."""
 
 
+def _first(path: Path, axes: str | None) -> TiffSource:
+    """Open the first file; one that does not say its axes is told with one more."""
+    try:
+        return TiffSource(path, axes[1:] if axes else None)
+    except AxesNotSaidError as error:
+        raise AxesNotSaidError(str(error), 1 + error.count) from error
+
+
 def _check_no_set(first: TiffSource, files: list[Path]) -> None:
     """Refuse files each of which stands for all of them."""
     theirs = {path.resolve() for path in first.files}
@@ -86,8 +96,3 @@ def _check_no_set(first: TiffSource, files: list[Path]) -> None:
             f"{files[0].name} and the files beside it are one OME-TIFF of several "
             "files; give one of them in place of the folder, and all are restored."
         )
-
-
-def _unused(inner: str) -> str:
-    """Give a letter for the axis along the files."""
-    return next(letter for letter in "ZTCPRAHE" if letter not in inner)

@@ -8,15 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from diffir_core.stacks._ome_details import SIZES
 from diffir_core.stacks._tiff_layout import TiffLayout
 from diffir_core.stacks.metadata import ImageSpec, StackMetadata, axis_symbol, legible
-
-_SIZES = {
-    "X": "PhysicalSizeX",
-    "Y": "PhysicalSizeY",
-    "Z": "PhysicalSizeZ",
-    "T": "TimeIncrement",
-}
 
 
 def photometric(layout: TiffLayout, metadata: StackMetadata) -> str:
@@ -104,7 +98,7 @@ def _channels(spec: ImageSpec) -> dict[str, Any]:
 
 def _sizes(metadata: StackMetadata) -> dict[str, float | str]:
     sizes: dict[str, float | str] = {}
-    for axis, key in _SIZES.items():
+    for axis, (key, _) in SIZES.items():
         symbol = axis_symbol(axis, metadata.units.get(axis, ""))
         # A time without a unit would be read as seconds.
         if axis in metadata.pixel_size and (symbol or axis != "T"):

@@ -1,10 +1,17 @@
-"""What OME-XML says of the acquisition, carried from one OME-TIFF to the next."""
+"""Names of OME-XML that are read and written, and what it says of the acquisition."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+SIZES = {
+    "X": ("PhysicalSizeX", "µm"),
+    "Y": ("PhysicalSizeY", "µm"),
+    "Z": ("PhysicalSizeZ", "µm"),
+    "T": ("TimeIncrement", "s"),
+}
+"""Attributes of pixels by axis, and the unit that OME means where none is said."""
 _OF_CHANNELS = (
     *("AcquisitionMode", "ContrastMethod", "EmissionWavelength"),
     *("EmissionWavelengthUnit", "ExcitationWavelength", "ExcitationWavelengthUnit"),

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import unescape
 
 from diffir_core.errors import InputError
-from diffir_core.stacks._ome_details import acquisition_date, channel_details
+from diffir_core.stacks._ome_details import SIZES, acquisition_date, channel_details
 from diffir_core.stacks._ome_planes import plane_times, stage_positions
 from diffir_core.stacks.metadata import (
     StackMetadata,
@@ -21,12 +21,6 @@ from diffir_core.stacks.metadata import (
 )
 
 _COMPANION = re.compile(r'<(?:\w+:)?BinaryOnly[^>]*\bMetadataFile="([^"]*)"')
-_SIZES = {
-    "X": ("PhysicalSizeX", "µm"),
-    "Y": ("PhysicalSizeY", "µm"),
-    "Z": ("PhysicalSizeZ", "µm"),
-    "T": ("TimeIncrement", "s"),
-}
 
 
 def whole_xml(xml: str, folder: Path) -> str | bytes:
@@ -90,12 +84,12 @@ def _sizes(pixels: Any, axes: str) -> tuple[dict[str, float], dict[str, str]]:
     """Give sizes and units by axis, those of a single plane, too."""
     found = {
         axis: pixels.attrib.get(key)
-        for axis, (key, _) in _SIZES.items()
+        for axis, (key, _) in SIZES.items()
         if axis in axes or axis in "TZ"
     }
     sizes, units = known_sizes(found), {}
     for axis in sizes:
-        key, default = _SIZES[axis]
+        key, default = SIZES[axis]
         unit = axis_unit(axis, pixels.attrib.get(f"{key}Unit", default))
         if unit:
             units[axis] = unit

@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from diffir_core.errors import InputError
+from diffir_core.errors import AxesNotSaidError, InputError
 from diffir_core.stacks._imagej_metadata import imagej_metadata
 from diffir_core.stacks._ome_xml import ome_metadata, whole_xml
 from diffir_core.stacks._tiff_opening import open_whole
@@ -20,7 +20,7 @@ from diffir_core.stacks._tiff_photometric import (
     is_negative,
     table_colour,
 )
-from diffir_core.stacks.axes import PlaneIndex, StackLayout, check_axes
+from diffir_core.stacks.axes import PlaneIndex, StackLayout, check_axes, unused_letters
 from diffir_core.stacks.metadata import StackMetadata, known_colors, known_sizes
 
 _UNKNOWN_AXES = "QI"
@@ -104,16 +104,17 @@ def _check_one_image(file: tifffile.TiffFile, name: str) -> None:
 def _known_axes(axes: str, name: str) -> str:
     if any(axis in _UNKNOWN_AXES for axis in axes):
         hint = _guessed(axes)
-        raise InputError(
+        raise AxesNotSaidError(
             f"{name} does not say what its axes '{axes}' are; pass them as "
-            f"axes, such as {hint} (--axes {hint} on the command line)."
+            f"axes, such as {hint} (--axes {hint} on the command line).",
+            len(axes),
         )
     return axes
 
 
 def _guessed(axes: str) -> str:
     """Give axes that might be meant: Z, then T, then C for those that have no name."""
-    unused = [axis for axis in "ZTCABDE" if axis not in axes]
+    unused = unused_letters(axes)
     for axis in reversed(axes):
         if axis in _UNKNOWN_AXES:
             head, _, tail = axes.rpartition(axis)

@@ -13,7 +13,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from diffir_core.errors import InputError
+from diffir_core.errors import AxesNotSaidError, InputError
 from diffir_core.stacks.axes import PlaneIndex, check_axes
 from diffir_core.stacks.metadata import (
     StackMetadata,
@@ -46,9 +46,10 @@ class ZarrSource:
         self.dtype = np.dtype(self._array.dtype).newbyteorder("=")
         axes = axes or (metadata.axes if metadata else None)
         if axes is None:
-            raise InputError(
+            raise AxesNotSaidError(
                 f"{path.name} does not say what its {len(self.shape)} axes are; pass "
-                "them, such as --axes ZYX."
+                "them, such as --axes ZYX.",
+                len(self.shape),
             )
         self.layout = check_axes(axes, self.shape)
         metadata = metadata or StackMetadata(self.layout.axes, name=path.name)

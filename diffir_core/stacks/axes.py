@@ -134,6 +134,11 @@ def refuse_masked(array: Any) -> None:
         )
 
 
+def unused_letters(axes: str) -> list[str]:
+    """Give the letters that further axes may have, the likeliest first."""
+    return [letter for letter in "ZTCABDE" if letter not in axes]
+
+
 def check_axes(axes: str, shape: tuple[int, ...]) -> StackLayout:
     """Check an axes string against a shape.
 

@@ -56,6 +56,7 @@ class StackMetadata:
         if axes == self.axes:
             return self
         letters = dict(zip(self.axes, axes, strict=True))
+        stay = _planes_stay(letters)
 
         def moved(values: dict[str, Any]) -> dict[str, Any]:
             unseen = {a: v for a, v in values.items() if a not in (*letters, *axes)}
@@ -75,8 +76,8 @@ class StackMetadata:
                 if axis_unit(axis, unit) or not unit_name(unit)
             },
             translate=moved(self.translate),
-            stage_positions=self.stage_positions if _planes_stay(letters) else {},
-            plane_times=self.plane_times if _planes_stay(letters) else {},
+            stage_positions=self.stage_positions if stay else {},
+            plane_times=self.plane_times if stay else {},
         )
 
     def scaled(self, factor: int) -> StackMetadata:
