@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from diffir_core._base import FrozenConfig
+from diffir_core._blank import blank_threshold
 from diffir_core.errors import InputError
 
 _WIDEST = 1e30
@@ -51,6 +53,22 @@ class IntensityMapping:
     """Value that becomes 0: the camera offset and background stay in the result."""
     scale: float
     """Positive difference of values that becomes 1."""
+    blank_below: float | None = None
+    """Pixels below are empty: software filled them, and nothing was recorded there."""
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Give plain values, exactly."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read the plain values of `to_dict`, and pass over others."""
+        blank_below = values.get("blank_below")
+        return cls(
+            float(values["offset"]),
+            float(values["scale"]),
+            None if blank_below is None else float(blank_below),
+        )
 
     def to_model(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Map values of any real dtype to float32 model units; nothing is clipped."""
@@ -124,21 +142,24 @@ def fit_mapping(
     """Fit the mapping to a sample of finite values, of any shape and real dtype.
 
     Constant values get a scale of 1 if they are integers, as what a network invents on
-    nothing is rounded off then, and else a millionth of the value.
+    nothing is rounded off then, and else a millionth of the value. Values of pixels
+    that software filled, if it is clear that there are such, do not count.
     """
     options = options or IntensityOptions()
     percentiles = (options.low_percentile, options.high_percentile)
     wide = values.astype(np.result_type(values, np.float32), copy=False)
+    if (blank_below := blank_threshold(wide)) is not None:
+        wide = wide[wide >= blank_below]
     low, high = np.percentile(wide, percentiles).astype(float)
     if high <= low:  # Nearly all values are equal: fall back to the full range.
-        low, high = float(values.min()), float(values.max())
+        low, high = float(wide.min()), float(wide.max())
     if not high - low <= _WIDEST:
         raise InputError(
             f"The values range from {low:g} to {high:g}; give missing pixels, if that "
             "is what they are, a value near those of the others."
         )
     if high > low:
-        return IntensityMapping(offset=low, scale=high - low)
+        return IntensityMapping(low, high - low, blank_below)
     return IntensityMapping(low, 1.0 if values.dtype.kind in "iu" else _millionth(low))
 
 

@@ -18,6 +18,8 @@ class MappingReport(FrozenConfig):
     channel: int
     offset: float
     scale: float
+    blank_below: float | None = None
+    """Pixels below were empty, filled by software, and stayed as they were."""
 
 
 FEW_LEVELS = 50

@@ -94,6 +94,7 @@ def test_arrows_inside_the_core_point_inwards() -> None:
             continue
         allowed = set(LEAVES) | {
             "_assigning",
+            "_blank",
             "_base",
             "_official",
             "_progress_bar",

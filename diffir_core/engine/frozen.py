@@ -46,8 +46,7 @@ class FrozenState:
         about = {
             "format": _FORMAT,
             "ipr": self.ipr.to_dict(),
-            "offset": self.mapping.offset,
-            "scale": self.mapping.scale,
+            **self.mapping.to_dict(),
             "halo": self.halo,
         }
         tensors = {k: v.cpu().contiguous() for k, v in self.attention.items()}
@@ -65,7 +64,7 @@ class FrozenState:
         if not isinstance(about, dict) or about.get("format") != _FORMAT:
             raise InputError(f"{path} is not a frozen state ('{_FORMAT}').")
         try:
-            mapping = IntensityMapping(float(about["offset"]), float(about["scale"]))
+            mapping = IntensityMapping.from_dict(about)
             ipr, halo = IPR.from_dict(about["ipr"]), int(about["halo"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is damaged ({error!r}); freeze anew.") from error

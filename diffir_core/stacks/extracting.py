@@ -19,7 +19,8 @@ from diffir_core.model import Model
 from diffir_core.nn import DiffIRS1
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.extremes import seen, without_hot_pixels
+from diffir_core.stacks.blanks import recorded
+from diffir_core.stacks.extremes import seen
 from diffir_core.stacks.groups import stack_ipr
 from diffir_core.stacks.reading import (
     check_dtype,
@@ -191,7 +192,7 @@ def reference_ipr(
     plane, other = (_only_plane(part, model) for part in (noisy, clean))
     mapping = fit_mappings(noisy, [plane], RestoreOptions())[plane.channel]
     parts = [
-        seen(without_hot_pixels(read_plane(part, one), mapping), mapping)
+        seen(recorded(read_plane(part, one), mapping), mapping)
         for part, one in ((noisy, plane), (clean, other))
     ]
     lq, gt = _fitting(parts[0], parts[1], model)

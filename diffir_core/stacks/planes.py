@@ -13,6 +13,7 @@ from diffir_core.engine import fine_structure, local_mean
 from diffir_core.engine.planes import Plane, take_tile
 from diffir_core.engine.restorer import Restorer
 from diffir_core.intensity import IntensityMapping
+from diffir_core.stacks.blanks import Blanks, recorded
 from diffir_core.stacks.extremes import (
     are_extreme,
     excess,
@@ -38,7 +39,8 @@ class MappedPlane:
         dtype: np.dtype[Any],
     ) -> None:
         config = restorer.config
-        values = without_hot_pixels(values, mapping)
+        self._blanks = Blanks(values, mapping)
+        values = without_hot_pixels(self._blanks.filled(values, mapping), mapping)
         self._values, self._mapping, self._config = values, mapping, config
         self._dtype = dtype
         self._settled = restorer.settled
@@ -98,10 +100,12 @@ class MappedPlane:
         self, tile: NDArray[np.float32], rows: slice, columns: slice = slice(None)
     ) -> NDArray[Any]:
         given_back: NDArray[np.float64] | float = 0.0
+        raw_rows, raw_columns = self._raw_span(rows), self._raw_span(columns)
         if self._are_extreme:
-            raw = self._values[:, self._raw_span(rows), self._raw_span(columns)]
+            raw = self._values[:, raw_rows, raw_columns]
             given_back = excess(raw, tile, self._mapping, self._config.scale)
         mapped, clipped = self._mapping.from_model(tile, self._dtype, given_back)
+        self._blanks.put_back(mapped, raw_rows, raw_columns, self._config.scale)
         with self._lock:
             self.clipped += clipped
         return mapped
@@ -126,7 +130,7 @@ def readable_plane(
     values: NDArray[Any], mapping: IntensityMapping, config: ModelConfig
 ) -> Plane:
     """Give a plane that is only read, for its IPR."""
-    values = without_hot_pixels(values, mapping)
+    values = recorded(values, mapping)
 
     def read(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
         return seen(take_tile(values, rows, columns), mapping)

@@ -26,8 +26,9 @@ from diffir_core.ipr import IPR
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks._coarse import Pace, enlarged, middle, thinned
 from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.blanks import Blanks, recorded
 from diffir_core.stacks.channels import restored_channels
-from diffir_core.stacks.extremes import seen, without_hot_pixels
+from diffir_core.stacks.extremes import seen
 from diffir_core.stacks.plane_iprs import PlaneIPRs, silently
 from diffir_core.stacks.planes import MappedPlane
 from diffir_core.stacks.reading import inside
@@ -128,7 +129,7 @@ class Previewer:
         """Restore fewer pixels, under a rough guess if their IPR is not known."""
         started, (height, width) = time.perf_counter(), part.shape[1:]
         mapping, config = self.iprs.mapping(plane, options), self.iprs.model.config
-        values = seen(without_hot_pixels(part, mapping), mapping)
+        values = seen(recorded(part, mapping), mapping)
         ipr = ipr or (yield from self._guess(values, options))
         few = thinned(values, *self.pace.coarse_shape(height, width))
         shape = (config.scale * few.shape[1], config.scale * few.shape[2])
@@ -138,7 +139,9 @@ class Previewer:
         yield from silently(restorer.restore([job]))
         self.pace.learn(few[0].size, time.perf_counter() - started)
         grown = enlarged(out, config.scale * height, config.scale * width)
-        return mapping.from_model(grown, options.dtype(self.iprs.source.dtype))[0]
+        look, _ = mapping.from_model(grown, options.dtype(self.iprs.source.dtype))
+        Blanks(part, mapping).put_back(look, scale=config.scale)
+        return look
 
     def _guess(
         self, values: NDArray[np.float32], options: RestoreOptions

@@ -92,7 +92,7 @@ def report_of(
         output_dtype=str(work.dtype),
         rounded_to_levels=_few_levels(work.dtype, statistics),
         mappings=tuple(
-            MappingReport(channel=channel or 0, offset=m.offset, scale=m.scale)
+            MappingReport(channel=channel or 0, **m.to_dict())
             for channel, m in statistics.mappings.items()
         ),
         seed=restorer.options.seed,

@@ -23,6 +23,7 @@ from diffir_core.errors import InputError
 from diffir_core.intensity import IntensityMapping
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
+from diffir_core.stacks.blanks import Blanks
 from diffir_core.stacks.drawing import Image, SampleKind, draw_samples
 from diffir_core.stacks.reading import check_dtype, read_plane, restorer_of_images
 from diffir_core.stacks.source import ArraySource
@@ -109,7 +110,9 @@ def restore_samples_steps(
     mean, deviation = (_empty(source, model) for _ in range(2))
     for number, plane in enumerate(planes):
         units = mappings[plane.channel]
-        values = units.to_model(read_plane(source, plane))
+        raw = read_plane(source, plane)
+        blanks = Blanks(raw, units)
+        values = units.to_model(blanks.filled(raw, units))
         generator = np.random.default_rng((seed, number))
         found = _Moments()
         for step in draw_samples(restorer, values, samples, kind, generator):
@@ -118,8 +121,12 @@ def restore_samples_steps(
                 yield (number + done / samples) / len(planes)
             else:
                 found.add(step)
-        plane.put(mean, found.mean * units.scale + units.offset)
-        plane.put(deviation, found.deviation() * units.scale)
+        middle = found.mean * units.scale + units.offset
+        spread = found.deviation() * units.scale
+        blanks.put_back(middle, scale=model.config.scale)
+        blanks.put_zero(spread, model.config.scale)
+        plane.put(mean, middle)
+        plane.put(deviation, spread)
     return mean, deviation
 
 

@@ -47,11 +47,9 @@ class StackStatistics:
         }
 
     def _channel(self, channel: int | None) -> dict[str, Any]:
-        mapping = self.mappings[channel]
         return {
             "channel": channel,
-            "offset": mapping.offset,
-            "scale": mapping.scale,
+            **self.mappings[channel].to_dict(),
             "sample": self.samples[channel],
         }
 
@@ -60,7 +58,7 @@ class StackStatistics:
         """Read the plain values of `to_dict`."""
         channels = values["channels"]
         return cls(
-            {c["channel"]: IntensityMapping(c["offset"], c["scale"]) for c in channels},
+            {c["channel"]: IntensityMapping.from_dict(c) for c in channels},
             {(g["channel"], g["time"]): _shared(g) for g in values["groups"]},
             {c["channel"]: int(c["sample"]) for c in channels},
         )

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from diffir_training.degradations.base import DegradationBase, Degraded, pick
+from diffir_training.degradations.blanking import Blanked
 from diffir_training.degradations.bleaching import Bleaching, bleaching_factors
 from diffir_training.degradations.camera import CameraNoise, ReadLimited, draw_camera
 from diffir_training.degradations.compression import JpegCompression
@@ -26,6 +27,7 @@ from diffir_training.degradations.real_esrgan import RealEsrgan
 from diffir_training.degradations.resizing import BicubicDownscale
 from diffir_training.degradations.scanning import ScanNoise
 from diffir_training.degradations.scmos import ScmosNoise
+from diffir_training.degradations.warping import Warped
 
 
 class Chain(DegradationBase):
@@ -33,7 +35,7 @@ class Chain(DegradationBase):
 
     The first makes `noisy` of the image, each further one makes it worse. The target
     is blurred, shrunk or made noisy by none; it only follows into other units, and
-    through what software did after the exposure (`processed`).
+    through what software did after the exposure (`processed`, `warped`, `blanked`).
     """
 
     kind: Literal["chain"] = "chain"
@@ -126,6 +128,8 @@ Degradation: TypeAlias = Annotated[
     | MeasuredPsfBlur
     | Binning
     | Processed
+    | Warped
+    | Blanked
     | Bleaching
     | JpegCompression
     | BicubicDownscale
@@ -144,6 +148,7 @@ OneOf.model_rebuild()
 __all__ = [
     "BicubicDownscale",
     "Binning",
+    "Blanked",
     "Bleaching",
     "Camera",
     "CameraNoise",
@@ -161,6 +166,7 @@ __all__ = [
     "ScanNoise",
     "ScmosNoise",
     "SensorDefects",
+    "Warped",
     "bleaching_factors",
     "draw_camera",
     "whole_image_mapping",

@@ -1,0 +1,58 @@
+"""Tell pixels of which nothing was recorded from dark ones, by their values alone.
+
+Software that turns, registers, deskews or stitches images fills their borders, mostly
+with 0. Cameras have an offset, and no recorded pixel comes near that. Where zeros are
+data, as of photon counting, of clipped black levels or of a background that was
+subtracted, there is no such gap, or the values above it begin all at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LEAST_SHARE = 0.005
+"""Of all values, before the lowest of them counts as a fill value."""
+_LEAST_GAP = 0.06
+"""Between the fill value and the others, of the range of the others; with less, it
+hardly changes an intensity mapping."""
+_MOST_BETWEEN = 0.15
+"""Of the empty values, how many others may lie in the gap: edges are interpolated."""
+_LEAST_STEPS = 4
+"""From one of the others' grey levels to the next, in the gap: where photons are
+counted, none and one are as far apart as one and two."""
+_LOW, _HIGH = 5.0, 99.8
+"""Percentiles between which the others lie."""
+
+
+def blank_threshold(values: NDArray[Any]) -> float | None:
+    """Give what recorded values lie above, and empty pixels below; None without such.
+
+    Parameters
+    ----------
+    values
+        A sample of finite values of an image, of any shape and real dtype.
+    """
+    lowest = values.min()
+    others = values[values > lowest]
+    blank = values.size - others.size
+    if blank < _LEAST_SHARE * values.size or not others.size:
+        return None
+    low, high = np.percentile(others, (_LOW, _HIGH)).astype(float)
+    gap = low - float(lowest)
+    if not low < high < low + gap / _LEAST_GAP:
+        return None
+    if gap < _LEAST_STEPS * _lowest_step(others):
+        return None
+    threshold = float(lowest) + gap / 2
+    between = np.count_nonzero(others < threshold)
+    return threshold if between <= _MOST_BETWEEN * blank else None
+
+
+def _lowest_step(values: NDArray[Any]) -> float:
+    """Give how far the lowest two of the different values are apart."""
+    least = values.min()
+    others = values[values > least]
+    return float(others.min() - least) if others.size else 0.0

@@ -1,0 +1,140 @@
+"""Pixels of a plane of which nothing was recorded: they stay exactly as they are.
+
+The network would take the step to them for structure, and from an even area it would
+learn that there is no noise. It sees what is beside them instead, mirrored along the
+rows, and the result has the values that they had.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffir_core.intensity import IntensityMapping, converted
+from diffir_core.stacks.extremes import without_hot_pixels
+
+_COMPANY = 3
+"""Of its eight neighbours, so many are as dark as an empty pixel; a dead one is alone,
+and in a dead row it has two of its kind."""
+_ALL = slice(None)
+_STRIP_ROWS = 64
+
+
+class Blanks:
+    """The empty pixels of a plane, (channels, Y, X), with their values; mostly none."""
+
+    def __init__(self, values: NDArray[Any], mapping: IntensityMapping) -> None:
+        self._blank = _blank_pixels(values, mapping)
+        self._values = None if self._blank is None else values
+
+    def filled(self, values: NDArray[Any], mapping: IntensityMapping) -> NDArray[Any]:
+        """Give the values with what is beside empty pixels mirrored into them."""
+        if self._blank is None:
+            return values
+        dark_end = mapping.offset
+        if values.dtype.kind in "iu":
+            dark_end = round(dark_end)
+        out = np.array(values)
+        for image, blank in zip(out, self._blank, strict=True):
+            _mirror_into(image, blank)
+            if blank.all():
+                image[:] = dark_end
+        return out
+
+    def put_back(
+        self,
+        result: NDArray[Any],
+        rows: slice = _ALL,
+        columns: slice = _ALL,
+        scale: int = 1,
+    ) -> None:
+        """Put the values of empty pixels into a part of the result, in place.
+
+        Parameters
+        ----------
+        result
+            (channels, scale * rows, scale * columns), of any dtype.
+        rows, columns
+            Of the raw plane.
+        """
+        if self._blank is not None and self._values is not None:
+            values, _ = converted(self._values[:, rows, columns], result.dtype)
+            blank = _repeated(self._blank[:, rows, columns], scale)
+            np.copyto(result, _repeated(values, scale), where=blank)
+
+    def put_zero(self, result: NDArray[Any], scale: int = 1) -> None:
+        """Put 0 into all empty pixels of a result, in place."""
+        if self._blank is not None:
+            result[_repeated(self._blank, scale)] = 0
+
+
+def _repeated(part: NDArray[Any], scale: int) -> NDArray[Any]:
+    return part.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
+def recorded(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[Any]:
+    """Give (channels, Y, X) as the network may see it: no empty and no hot pixels."""
+    filled = Blanks(values, mapping).filled(values, mapping)
+    return without_hot_pixels(filled, mapping)
+
+
+def _blank_pixels(
+    values: NDArray[Any], mapping: IntensityMapping
+) -> NDArray[np.bool_] | None:
+    if mapping.blank_below is None:
+        return None
+    dark = np.asarray(values < mapping.blank_below)
+    if not dark.any():
+        return None
+    blank = dark & (_dark_neighbours(dark) >= _COMPANY)
+    return blank if blank.any() else None
+
+
+def _dark_neighbours(dark: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Count them among the eight of each pixel; borders go on outside."""
+    around = np.pad(dark.view(np.uint8), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    rows = around[:, :-2] + around[:, 1:-1] + around[:, 2:]
+    squares = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
+    return np.asarray(squares - dark, np.uint8)
+
+
+def _mirror_into(image: NDArray[Any], blank: NDArray[np.bool_]) -> None:
+    """Fill empty pixels of (Y, X) from their row; rows that are empty from others."""
+    for first in range(0, len(image), _STRIP_ROWS):
+        rows = slice(first, first + _STRIP_ROWS)
+        if blank[rows].any():
+            index = _mirrored_index(~blank[rows])
+            image[rows] = np.take_along_axis(image[rows], index, axis=1)
+    empty = np.asarray(blank.all(axis=1))
+    if empty.any():
+        (index,) = _mirrored_index(~empty[None])
+        image[empty] = image[index[empty]]
+
+
+def _mirrored_index(there: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Give where each place of (rows, n) has its value from: itself, if it is there.
+
+    Else from the nearest run of places that are there, mirrored at its end as often as
+    it takes.
+    """
+    here = np.arange(there.shape[1])[None]
+    before, after = _nearest(there, here)
+    left = (before >= 0) & ((after >= there.shape[1]) | (here - before <= after - here))
+    edge = np.where(left, before, after).clip(0, there.shape[1] - 1)
+    ends = (np.take_along_axis(gap, edge, axis=1) for gap in _nearest(~there, here))
+    length = np.abs(np.where(left, *ends) - edge).clip(1)
+    phase = (np.abs(here - edge) - 1) % (2 * length)
+    inwards = np.minimum(phase, 2 * length - 1 - phase)
+    source = edge + np.where(left, -inwards, inwards)
+    return np.asarray(np.where(there, here, source).clip(0, there.shape[1] - 1))
+
+
+def _nearest(
+    wanted: NDArray[np.bool_], here: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Give the last wanted place up to each one, or -1, and the next one, or n."""
+    before = np.maximum.accumulate(np.where(wanted, here, -1), axis=1)
+    onwards = np.where(wanted, here, wanted.shape[1])[:, ::-1]
+    return before, np.minimum.accumulate(onwards, axis=1)[:, ::-1]
