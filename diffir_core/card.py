@@ -30,6 +30,9 @@ class ModelCard(FrozenConfig):
     averages_flips: bool = False
     """Whether planes are restored in all four flips and the mean is taken,
     unless asked not to; see `diffir_core.engine.flips`."""
+    expects_dark_background: bool = False
+    """Whether it learnt bright structures on dark alone, so that an image with a bright
+    background is restored as its negative, unless asked not to."""
     frozen_halo_px: int | None = None
     """Halo with which crops under a frozen state equal the whole; None: unknown."""
     figures: dict[str, float | str] = Field(default_factory=dict)

@@ -86,6 +86,10 @@ class RestoreOptions(FrozenConfig):
     average_flips: bool | None = None
     """Restore each plane in its four flips and give the mean: a little nearer to the
     truth, in about three times the time. None does what the card says."""
+    negative: bool | None = None
+    """Restore images as their negatives, and turn the result back. None does so with a
+    channel whose background is bright, if the model's card says that it expects a dark
+    one."""
     output_dtype: str | None = None
     """None keeps the input's."""
     channels: tuple[int, ...] | None = Field(None, min_length=1)

@@ -88,5 +88,8 @@ class RestoreReport(FrozenConfig):
     """Whether planes were given back fine structure of the raw ones, likewise."""
     averages_flips: bool = False
     """Whether planes are the mean of their four flips, likewise."""
+    negative: bool | None = False
+    """Whether images were restored as their negatives, likewise; None: channels whose
+    mapping has a negative scale were."""
     versions: dict[str, str]
     options: dict[str, object]

@@ -17,6 +17,9 @@ class Settled(FrozenConfig):
     averages_flips: bool
     """Planes are restored in all four flips, and the mean is taken."""
 
+    negative: bool | None
+    """Images are restored as their negatives; None: those with a bright background."""
+
 
 def settle(card: ModelCard | None, options: RestoreOptions) -> Settled:
     """Let the card decide where the options leave it open; no card, no to all."""
@@ -27,7 +30,14 @@ def settle(card: ModelCard | None, options: RestoreOptions) -> Settled:
             options.keep_fine_structure, card.keeps_fine_structure
         ),
         averages_flips=_first(options.average_flips, card.averages_flips),
+        negative=_negative(card, options),
     )
+
+
+def _negative(card: ModelCard, options: RestoreOptions) -> bool | None:
+    if options.negative is None and not card.expects_dark_background:
+        return False
+    return options.negative
 
 
 def _first(asked: bool | None, otherwise: bool) -> bool:

@@ -95,6 +95,7 @@ def test_arrows_inside_the_core_point_inwards() -> None:
         allowed = set(LEAVES) | {
             "_assigning",
             "_blank",
+            "_converting",
             "_base",
             "_official",
             "_progress_bar",

@@ -110,7 +110,7 @@ def _window(dtype: np.dtype[Any], mapping: MappingReport | None) -> dict[str, fl
         low, high = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
     start, end = low, high
     if mapping:
-        start, end = mapping.offset, mapping.offset + mapping.scale
+        start, end = sorted((mapping.offset, mapping.offset + mapping.scale))
     if dtype.kind == "f":
         low, high = min(low, start), max(high, end)
     return {"min": low, "max": high, "start": start, "end": end}

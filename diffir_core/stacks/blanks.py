@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffir_core.intensity import IntensityMapping, converted
+from diffir_core._converting import converted
+from diffir_core.intensity import IntensityMapping
 from diffir_core.stacks.extremes import without_hot_pixels
 
 _COMPANY = 3

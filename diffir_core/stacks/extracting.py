@@ -113,7 +113,7 @@ def _extracted(
             f"{len(by_channel(planes))}; choose one of them."
         )
     restorer = restorer_of_images(model, options)
-    mapping = fit_mappings(source, planes, options)[planes[0].channel]
+    mapping = fit_mappings(source, planes, model, options)[planes[0].channel]
     return stack_ipr(source, planes, restorer, mapping)
 
 
@@ -152,7 +152,7 @@ def extract_iprs(
     if along in ("Y", "X") or along not in tuple(source.layout.axes):
         raise InputError(f"'{along}' is none of the axes {axes} besides Y and X.")
     planes = source.layout.planes(model.config.in_channels)
-    mappings = fit_mappings(source, planes, chosen)
+    mappings = fit_mappings(source, planes, model, chosen)
     found = []
     for index in range(source.layout.size(along)):
         members = [p for p in planes if (along, index) in p.position]
@@ -190,7 +190,7 @@ def reference_ipr(
         )
     noisy, clean = ArraySource(image, axes), ArraySource(reference, axes)
     plane, other = (_only_plane(part, model) for part in (noisy, clean))
-    mapping = fit_mappings(noisy, [plane], RestoreOptions())[plane.channel]
+    mapping = fit_mappings(noisy, [plane], model, RestoreOptions())[plane.channel]
     parts = [
         seen(recorded(read_plane(part, one), mapping), mapping)
         for part, one in ((noisy, plane), (clean, other))

@@ -41,14 +41,19 @@ _AROUND = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 
 
 def seen(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[np.float32]:
     """Give what the network sees of values, in model units."""
-    limit = MOST * mapping.scale
+    limit = _limit(mapping)
     low, high = mapping.offset - limit, mapping.offset + limit
     return mapping.to_model(np.clip(values.astype(np.float64), low, high))
 
 
+def _limit(mapping: IntensityMapping) -> float:
+    """Give `MOST` in the units of the values."""
+    return MOST * abs(mapping.scale)
+
+
 def are_extreme(values: NDArray[Any], mapping: IntensityMapping) -> bool:
     """Tell whether any value lies farther outside than the network may see."""
-    limit = MOST * mapping.scale
+    limit = _limit(mapping)
     low, high = float(values.min()), float(values.max())
     return low < mapping.offset - limit or high > mapping.offset + limit
 
@@ -112,7 +117,7 @@ def _around(values: NDArray[Any], place: Place) -> NDArray[Any]:
 
 def _heights(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[np.float64]:
     """Give how far values lie from the dark end, in model units."""
-    return np.abs(values.astype(np.float64) - mapping.offset) / mapping.scale
+    return np.abs(values.astype(np.float64) - mapping.offset) / abs(mapping.scale)
 
 
 def _mirrored(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
@@ -135,10 +140,10 @@ def excess(
     restored
         (channels, scale * Y, scale * X), in model units.
     """
-    limit = MOST * mapping.scale
+    limit = _limit(mapping)
     centred = values.astype(np.float64) - mapping.offset
     beyond = centred - np.clip(centred, -limit, limit)
-    sign = np.sign(beyond)
+    sign = np.sign(beyond) * np.sign(mapping.scale)
     if scale != 1:
         beyond, sign = (_enlarged(part, scale) for part in (beyond, sign))
     share = (sign * restored / MOST - _REMOVED) / (_KEPT - _REMOVED)

@@ -56,7 +56,7 @@ def freeze(
     planes = source.layout.planes(model.config.in_channels)
     if len({plane.channel for plane in planes}) > 1:
         raise InputError("A state belongs to one channel; pass one channel at a time.")
-    mapping = fit_mappings(source, planes, options)[planes[0].channel]
+    mapping = fit_mappings(source, planes, model, options)[planes[0].channel]
     ipr = options.ipr
     if ipr is None:
         found = stack_ipr(source, planes, restorer, mapping)

@@ -64,9 +64,9 @@ class PlaneIPRs:
 
     def mapping(self, plane: PlaneIndex, options: RestoreOptions) -> IntensityMapping:
         """Give the intensity mapping of a plane's channel, as its restoration has."""
-        key = plane.channel, repr(options.intensity)
+        key = plane.channel, repr(options.intensity), options.negative
         if key not in self._mappings:
-            fitted = fit_mappings(self.source, self.fellows(plane), options)
+            fitted = fit_mappings(self.source, self.fellows(plane), self.model, options)
             self._mappings[key] = fitted[plane.channel]
         return self._mappings[key]
 

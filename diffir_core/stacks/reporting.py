@@ -108,5 +108,5 @@ def _few_levels(dtype: np.dtype[Any], statistics: StackStatistics) -> int | None
     """Give the levels of the channel with fewest, if the result is rounded to few."""
     if dtype.kind not in "iu" or not statistics.mappings:
         return None
-    least = min(mapping.scale for mapping in statistics.mappings.values())
+    least = min(abs(mapping.scale) for mapping in statistics.mappings.values())
     return int(least) if least < FEW_LEVELS else None

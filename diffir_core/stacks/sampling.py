@@ -104,7 +104,7 @@ def restore_samples_steps(
     check_dtype(source.dtype)
     planes = source.layout.planes(model.config.in_channels)
     if mapping is None:
-        mappings = fit_mappings(source, planes, chosen)
+        mappings = fit_mappings(source, planes, model, chosen)
     else:
         mappings = dict.fromkeys(by_channel(planes), mapping)
     mean, deviation = (_empty(source, model) for _ in range(2))
@@ -122,7 +122,7 @@ def restore_samples_steps(
             else:
                 found.add(step)
         middle = found.mean * units.scale + units.offset
-        spread = found.deviation() * units.scale
+        spread = found.deviation() * abs(units.scale)
         blanks.put_back(middle, scale=model.config.scale)
         blanks.put_zero(spread, model.config.scale)
         plane.put(mean, middle)

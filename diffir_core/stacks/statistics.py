@@ -116,7 +116,9 @@ def measure_steps(
     mappings, samples = {}, {}
     for channel, members in by_channel(planes).items():
         values = yield from sample_values_steps(source, members)
-        mappings[channel] = fit_mapping(values, restorer.options.intensity)
+        mappings[channel] = fit_mapping(
+            values, restorer.options.intensity, restorer.settled.negative
+        )
         samples[channel] = checksum(values)
     shared = yield from shared_by_group_steps(source, planes, restorer, mappings)
     return StackStatistics(mappings, shared, samples)

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from diffir_core.engine.workers import exhaust
 from diffir_core.intensity import IntensityMapping, fit_mapping
+from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
+from diffir_core.settled import settle
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.reading import read_plane
 from diffir_core.stacks.source import StackSource
@@ -21,11 +23,17 @@ _SAMPLED_VALUES = 100_000
 
 
 def fit_mappings(
-    source: StackSource, planes: list[PlaneIndex], options: RestoreOptions
+    source: StackSource,
+    planes: list[PlaneIndex],
+    model: Model,
+    options: RestoreOptions,
 ) -> dict[int | None, IntensityMapping]:
     """Fit one intensity mapping a channel to planes spread over the whole stack."""
+    negative = settle(model.card, options).negative
     return {
-        channel: fit_mapping(sample_values(source, members), options.intensity)
+        channel: fit_mapping(
+            sample_values(source, members), options.intensity, negative
+        )
         for channel, members in by_channel(planes).items()
     }
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core._converting import converted
 from diffir_core.engine.restorer import Restorer
-from diffir_core.intensity import converted
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.planes import MappedPlane
 from diffir_core.stacks.reading import read_plane

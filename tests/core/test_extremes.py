@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 import diffir_core as diffir
+from diffir_core._converting import converted
 from diffir_core.errors import InputError
 from diffir_core.intensity import (
     IntensityMapping,
     IntensityOptions,
-    converted,
     fit_mapping,
 )
 from diffir_core.stacks.extremes import MOST, excess, without_hot_pixels
@@ -227,7 +227,10 @@ def test_small_floats_stay_finite_and_are_counted(model: diffir.Model) -> None:
     values = np.random.default_rng(0).poisson(50, (40, 40)) * 1200.0 + 12_000
     image = np.minimum(values, 65504).astype(np.float16)
     image[::3] = 65504
-    result, report = diffir.restore(image, model, axes="YX", return_report=True)
+    options = diffir.RestoreOptions(negative=False)
+    result, report = diffir.restore(
+        image, model, axes="YX", options=options, return_report=True
+    )
     assert np.isfinite(result).all()
     assert report.clipped_values > 0
     kept, clipped = converted(np.array([1e300, -1e300, 2.0]), np.dtype(np.float32))
