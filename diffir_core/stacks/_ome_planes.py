@@ -77,12 +77,12 @@ def _by_plane(
     """Give values by plane, in the order of `outer`; NaN where none is known."""
     found = np.full(tuple(outer.values()), np.nan)
     for plane in planes:
-        place = {a: int(plane.get(f"The{a}", 0)) for a in "TCZ"}
-        if any(place[a] for a in place if a not in outer):
+        place = {a: number(plane.get(f"The{a}", 0)) for a in "TCZ"}
+        if any(place[a] != 0 for a in place if a not in outer):
             continue
-        index = tuple(place[a] for a in outer)
-        if all(0 <= n < size for n, size in zip(index, found.shape, strict=True)):
-            found[index] = value_of(plane)
+        index = [place[a] for a in outer]
+        if all(n in range(size) for n, size in zip(index, found.shape, strict=True)):
+            found[tuple(int(n or 0) for n in index)] = value_of(plane)
     return found
 
 

@@ -45,7 +45,7 @@ def ome_metadata(
             f"The OME-XML of {name} is not well-formed ({error}); save the image anew "
             "by the program it is from, or by Fiji."
         ) from error
-    namespace = root.tag.partition("}")[0] + "}"
+    namespace = root.tag.removesuffix("OME")  # Old files have none.
     image = root.find(f"{namespace}Image")
     pixels = image.find(f"{namespace}Pixels") if image is not None else None
     if image is None or pixels is None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping, Sequence
-from math import isfinite
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,14 @@ import zarr
 from numpy.typing import NDArray
 
 from diffir_core.errors import AxesNotSaidError, InputError
-from diffir_core.stacks.axes import PlaneIndex, check_axes
-from diffir_core.stacks.metadata import (
-    StackMetadata,
-    known_colors,
-    known_names,
-    known_sizes,
-    unit_name,
+from diffir_core.stacks._zarr_attributes import (
+    Attributes,
+    image_metadata,
+    listed,
+    ome_attributes,
 )
+from diffir_core.stacks.axes import PlaneIndex, check_axes
+from diffir_core.stacks.metadata import StackMetadata
 
 _DESCRIPTIONS = ("zarr.json", ".zarray")
 """One of them is in the folder of each array."""
@@ -32,24 +31,21 @@ class ZarrSource:
 
     def __init__(self, path: Path, axes: str | None, level: int = 0) -> None:
         path = Path(os.path.abspath(path))  # Wherever this process goes.
-        node, ome = _image(_open(path), path)
-        if isinstance(node, zarr.Array):
-            self.levels: tuple[Any, ...] = (node,)
-            metadata = None
-        else:
-            image = ome["multiscales"][0]
-            self.levels = _levels(node, image, path)
-            metadata = _metadata(ome, image, _checked(level, self.levels, path), path)
+        node = _image(_open(path), path)
+        is_array = isinstance(node, zarr.Array)
+        self.levels: tuple[Any, ...] = (node,) if is_array else _levels(node, path)
         self._array = self.levels[_checked(level, self.levels, path)]
         self._folder = path / self._array.path
         self.shape: tuple[int, ...] = tuple(self._array.shape)
         self.dtype = np.dtype(self._array.dtype).newbyteorder("=")
+        count = len(self.shape)
+        metadata = None if is_array else _metadata(node, level, count, path)
         axes = axes or (metadata.axes if metadata else None)
         if axes is None:
             raise AxesNotSaidError(
-                f"{path.name} does not say what its {len(self.shape)} axes are; pass "
-                "them, such as --axes ZYX.",
-                len(self.shape),
+                f"{path.name} does not say what its {count} axes are; pass them, such "
+                f"as --axes {'TCZYX'[-count:]}.",
+                count,
             )
         self.layout = check_axes(axes, self.shape)
         metadata = metadata or StackMetadata(self.layout.axes, name=path.name)
@@ -82,18 +78,18 @@ def _open(path: Path) -> Any:
     return node
 
 
-def _image(node: Any, path: Path) -> tuple[Any, dict[str, Any]]:
+def _image(node: Any, path: Path) -> Any:
     """Find the one image of a store: the array, or the group with its OME metadata."""
     if isinstance(node, zarr.Array):
-        return node, {}
-    attributes = dict(node.attrs)
-    ome: Any = attributes.get("ome", attributes)
-    if ome.get("multiscales"):
-        return node, ome
+        return node
+    ome = ome_attributes(node)
+    if listed(ome, "multiscales"):
+        return node
     if "plate" in ome or "well" in ome:
+        kind = "plate" if "plate" in ome else "well"
         raise InputError(
-            f"{path.name} is a plate or a well of images; open one field, such as "
-            f"{path.name}/A/1/0."
+            f"{path.name} is a {kind} of images; open one field, such as "
+            f"{path.name}/{_field(node, ome)}."
         )
     if "bioformats2raw.layout" in ome:
         images = sorted(name for name, _ in node.groups() if name.isdigit())
@@ -107,16 +103,34 @@ def _image(node: Any, path: Path) -> tuple[Any, dict[str, Any]]:
     )
 
 
-def _levels(node: Any, image: Mapping[str, Any], path: Path) -> tuple[Any, ...]:
+def _field(node: Any, ome: Attributes) -> str:
+    """Give where the first field of a plate or a well is."""
+    if "plate" not in ome:
+        fields = listed(ome["well"], "images") or [{}]
+        return str(fields[0].get("path", "0"))
+    wells = listed(ome["plate"], "wells") or [{}]
+    well = str(wells[0].get("path", "A/1"))
+    inside = ome_attributes(node[well]) if well in node else {}
+    return f"{well}/{_field(node, {'well': inside.get('well')})}"
+
+
+def _levels(node: Any, path: Path) -> tuple[Any, ...]:
     """Give the levels that are there, down to the first that is not."""
     found = []
-    for each in image["datasets"]:
-        if each["path"] not in node:
+    for each in listed(listed(ome_attributes(node), "multiscales")[0], "datasets"):
+        name = str(each.get("path"))
+        if name not in node:
             break
-        found.append(node[each["path"]])
+        found.append(node[name])
     if not found:
         raise InputError(f"{path.name} lacks its pixels; copy it again.")
     return tuple(found)
+
+
+def _metadata(node: Any, level: int, count: int, path: Path) -> StackMetadata | None:
+    ome = ome_attributes(node)
+    image = listed(ome, "multiscales")[0]
+    return image_metadata(ome, image, level, count, path.name)
 
 
 def _checked(level: int, levels: Sequence[Any], path: Path) -> int:
@@ -126,64 +140,3 @@ def _checked(level: int, levels: Sequence[Any], path: Path) -> int:
             f"is no level {level}."
         )
     return level
-
-
-def _metadata(
-    ome: Mapping[str, Any], image: Mapping[str, Any], level: int, path: Path
-) -> StackMetadata | None:
-    entries = image.get("axes")
-    if not entries:  # Before 0.3, axes had no names.
-        return None
-    axes = _letters(entries)
-    units = {
-        axis: unit_name(str(entry["unit"])) or str(entry["unit"])
-        for axis, entry in zip(axes, entries, strict=True)
-        if isinstance(entry, dict) and entry.get("unit")
-    }
-    scale, shift = _placement(image, level, len(axes))
-    channels = ome.get("omero", {}).get("channels", [])
-    return StackMetadata(
-        axes="".join(axes),
-        pixel_size=known_sizes(
-            {
-                axis: value
-                for axis, value in zip(axes, scale, strict=True)
-                if axis != "C" and (value != 1.0 or axis in units)
-            }
-        ),
-        units=units,
-        channel_names=known_names([str(c.get("label") or "") for c in channels]),
-        name=image.get("name") or path.name,
-        translate={a: v for a, v in zip(axes, shift, strict=True) if v and isfinite(v)},
-        channel_colors=known_colors([str(c.get("color") or "") for c in channels]),
-    )
-
-
-def _letters(entries: Sequence[Any]) -> list[str]:
-    """Give a letter for each axis; longer names go by their type and their order."""
-    named = [e if isinstance(e, dict) else {"name": e} for e in entries]
-    names = [str(entry["name"]).upper() for entry in named]
-    if all(len(name) == 1 for name in names):
-        return names
-    kinds = [str(entry.get("type", "space")) for entry in named]
-    spaces = list("ZYX"[-kinds.count("space") :])
-    given = {"channel": "C", "time": "T"}
-    return [
-        given[kind] if kind in given else spaces.pop(0) if spaces else name[:1]
-        for kind, name in zip(kinds, names, strict=True)
-    ]
-
-
-def _placement(
-    image: Mapping[str, Any], level: int, count: int
-) -> tuple[list[float], list[float]]:
-    """Give scale and translation: those of the level, then those of the whole image."""
-    scale, shift = np.ones(count), np.zeros(count)
-    level_steps = image["datasets"][level].get("coordinateTransformations", [])
-    for step in [*level_steps, *image.get("coordinateTransformations", [])]:
-        if step["type"] == "scale":
-            factors = np.asarray(step["scale"], float)
-            scale, shift = scale * factors, shift * factors
-        elif step["type"] == "translation":
-            shift = shift + np.asarray(step["translation"], float)
-    return [float(v) for v in scale], [float(v) for v in shift]

@@ -251,6 +251,27 @@ def test_xml_that_is_none_is_said_in_one_line(
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("plane", ["", "x", "1.5", "-1", "7"])
+def test_planes_that_are_nowhere_have_no_times(tmp_path: Path, plane: str) -> None:
+    times = [("0", 1), ("1", 2), ("2", 3), (plane, 9)]
+    inner = "<TiffData/>" + "".join(
+        f'<Plane TheZ="{z}" TheC="0" TheT="0" DeltaT="{t}"/>' for z, t in times
+    )
+    path = write_ome(tmp_path / "a.ome.tif", STACK, 3, 1, inner)
+    assert described(path).plane_times == {"DeltaT": (1.0, 2.0, 3.0)}
+
+
+def test_xml_without_a_namespace_is_read(tmp_path: Path) -> None:
+    xml = OME.format(me="a", z=3, c=1, inner=CHANNEL.format(0, "GFP") + "<TiffData/>")
+    xml = xml.replace('xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"', "")
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(
+        path, STACK, metadata=None, photometric="minisblack", description=xml
+    )
+    assert described(path).name == "set"
+    assert described(path).channel_names == ("GFP",)
+
+
 def test_resolutions_that_are_plain_numbers_are_read(tmp_path: Path) -> None:
     path = tmp_path / "f.tif"
     tifffile.imwrite(path, STACK, resolution=(1, 1), resolutionunit=3, **PLAIN)
@@ -310,6 +331,51 @@ def test_axes_of_zarr_may_have_long_names(tmp_path: Path) -> None:
     path = write_zarr(tmp_path / "n.zarr", image={"axes": axes, "datasets": levels})
     assert described(path).axes == "CYX"
     assert described(path).pixel_size == {"Y": 0.5, "X": 0.25}
+
+
+@pytest.mark.parametrize(
+    "ome",
+    [
+        {"omero": None},
+        {"omero": {"channels": None}},
+        {"omero": {"channels": [None, {"label": None, "color": None}]}},
+        {"omero": {"channels": "GFP"}},
+        {"image": {"name": None, "coordinateTransformations": None}},
+        {"image": {"coordinateTransformations": [{"type": "scale", "path": "s"}]}},
+        {"image": {"coordinateTransformations": [{"type": "scale", "scale": [9.0]}]}},
+    ],
+    ids=str,
+)
+def test_what_a_zarr_says_without_saying_anything_is_passed_over(
+    tmp_path: Path, ome: dict[str, Any]
+) -> None:
+    step = {"type": "scale", "scale": [2.0, 0.5, 0.25]}
+    levels = [{"path": "0", "coordinateTransformations": [step]}]
+    ome["image"] = {"datasets": levels, **ome.get("image", {})}
+    kept = described(write_zarr(tmp_path / "n.zarr", **ome))
+    assert kept.pixel_size == {"Z": 2.0, "Y": 0.5, "X": 0.25}
+    assert kept.channel_names == ()
+    assert kept.name == "n.zarr"
+
+
+def test_a_zarr_that_names_too_few_axes_is_asked_for_them(tmp_path: Path) -> None:
+    path = write_zarr(tmp_path / "n.zarr", image={"axes": ["y", "x"]})
+    with pytest.raises(InputError, match=r"what its 3 axes are; .* --axes ZYX\."):
+        open_source(path)
+    assert described(path, "ZYX").axes == "ZYX"
+
+
+def test_fields_of_plates_and_wells_are_named_as_they_are(tmp_path: Path) -> None:
+    plate = zarr.open_group(str(tmp_path / "p.zarr"), mode="w")
+    plate.attrs["ome"] = {"version": "0.5", "plate": {"wells": [{"path": "B/3"}]}}
+    well = plate.create_group("B/3")
+    well.attrs["ome"] = {"version": "0.5", "well": {"images": [{"path": "7"}]}}
+    write_zarr(tmp_path / "p.zarr" / "B" / "3" / "7")
+    with pytest.raises(InputError, match=r"such as p\.zarr/B/3/7\."):
+        open_source(tmp_path / "p.zarr")
+    with pytest.raises(InputError, match=r"such as 3/7\."):
+        open_source(tmp_path / "p.zarr" / "B" / "3")
+    assert described(tmp_path / "p.zarr" / "B" / "3" / "7").axes == "ZYX"
 
 
 def test_axes_that_are_called_otherwise_keep_their_sizes(tmp_path: Path) -> None:
