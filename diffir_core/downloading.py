@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
-from uuid import uuid4
 
+from diffir_core._whole_files import whole_file
 from diffir_core.checkpoint import load_model
 from diffir_core.errors import CheckpointError, InputError, OutputExistsError
 
@@ -63,14 +62,10 @@ def download_model(
         if _digest(path) == digest:
             return load_model(path)
         _check_replaceable(path, overwrite=overwrite)
-    # A name that nobody has: browsers call what they have not finished .part, too.
-    temporary = path.with_name(f"{path.name}.{uuid4().hex}.part")
-    try:
-        _fetch(address, temporary, progress)
-        _check(temporary, digest, address)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        _fetch(address, file, progress)
+        file.flush()
+        _check(Path(file.name), digest, address)
     return load_model(path)
 
 
@@ -111,7 +106,7 @@ def _place(address: str, destination: str | Path | None) -> Path:
     return path
 
 
-def _fetch(address: str, temporary: Path, progress: Any) -> None:
+def _fetch(address: str, file: IO[bytes], progress: Any) -> None:
     from pooch.downloaders import choose_downloader
 
     try:
@@ -122,7 +117,7 @@ def _fetch(address: str, temporary: Path, progress: Any) -> None:
             "doi:DOI/FILE."
         ) from error
     try:
-        download(address, str(temporary), None)
+        download(address, file, None)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{address} could not be fetched: {error}") from error
 

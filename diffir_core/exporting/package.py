@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -13,6 +12,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
+from diffir_core._whole_files import whole_file
 from diffir_core.card import ModelCard
 from diffir_core.config import ModelConfig
 from diffir_core.errors import InputError, OutputExistsError
@@ -138,13 +138,10 @@ def _sha256(path: Path) -> str:
 
 def _zip(folder: Path, destination: Path) -> None:
     """Write beside the destination, then move: a failure leaves what was there."""
-    temporary = destination.with_name(destination.name + ".part")
-    try:
-        with ZipFile(temporary, "w", ZIP_DEFLATED) as archive:
-            for path in sorted(folder.iterdir()):
-                archive.write(path, path.name)
-        sync_file(temporary)
-        os.replace(temporary, destination)
-        sync_file(destination.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        whole_file(destination) as file,
+        ZipFile(file, "w", ZIP_DEFLATED) as archive,
+    ):
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    sync_file(destination.parent)

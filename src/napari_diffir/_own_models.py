@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffir_core._whole_files import write_whole
 from diffir_core.errors import DiffIRError, InputError
 
 if TYPE_CHECKING:
@@ -37,9 +38,7 @@ def add_model(file: Path, folder: Path) -> Path:
         )
     folder.mkdir(parents=True, exist_ok=True)
     if file.suffix == ".safetensors":
-        partial = target.with_suffix(".partial")
-        partial.write_bytes(file.read_bytes())
-        partial.replace(target)
+        write_whole(target, file.read_bytes())
     else:
         convert(file, target)
     return target

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from diffir_core._whole_files import whole_file
 from diffir_core.errors import InputError
 from diffir_training.images import Inventory, difference
 
@@ -17,12 +17,8 @@ _FREE = ("checkpoint_steps:", "log_steps:")
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
     """Replace the checkpoint in `folder` at once, and not before it is on the disk."""
-    temporary = folder / f"{NAME}.part"
-    with temporary.open("wb") as file:
+    with whole_file(folder / NAME) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / NAME)
 
 
 def load_state(folder: Path, recipe: str, images: Inventory) -> dict[str, Any]:
