@@ -44,7 +44,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file.")
-    _remove_abandoned(path.parent)
+    remove_abandoned(path.parent)
     temporary = path.with_name(f".diffir-{uuid4().hex}.part")
     try:
         with _created(temporary, path) as file:
@@ -80,17 +80,17 @@ def _lock(file: IO[bytes]) -> bool:
     return True
 
 
-def _remove_abandoned(folder: Path) -> None:
+def remove_abandoned(folder: Path, quiet_seconds: float = _QUIET_SECONDS) -> None:
     """Remove what was written by processes that are no more, and by us alone."""
     with suppress(OSError):
         for path in folder.iterdir():
-            if _OURS.fullmatch(path.name) and _is_abandoned(path):
+            if _OURS.fullmatch(path.name) and _is_abandoned(path, quiet_seconds):
                 path.unlink(missing_ok=True)
 
 
-def _is_abandoned(path: Path) -> bool:
+def _is_abandoned(path: Path, quiet_seconds: float) -> bool:
     try:
-        if time.time() - path.stat().st_mtime < _QUIET_SECONDS:
+        if time.time() - path.stat().st_mtime < quiet_seconds:
             return False
         with path.open("r+b") as file:
             return _lock(file)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from diffir_core.errors import InputError, OutputExistsError
-from diffir_core.stacks.unfinished import Unfinished
+from diffir_core.stacks.unfinished import SUFFIX, Unfinished
 
 _TIFF = (".tif", ".tiff")
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -42,6 +42,12 @@ def check_destination(path: Path) -> None:
     check_name(path)
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {path.parent}; create it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(
+            f"Nothing may be written in {path.parent}; choose another folder, or "
+            "change who may write there."
+        )
+    _check_length(path)
     if path.is_dir() and not is_zarr(path) and any(path.iterdir()):
         raise InputError(
             f"{path} is a folder but no Zarr, and is not replaced; choose another name."
@@ -50,6 +56,19 @@ def check_destination(path: Path) -> None:
         raise InputError(
             f"{path} is no folder, as a Zarr is, and is not replaced; choose another "
             "name."
+        )
+
+
+def _check_length(path: Path) -> None:
+    """Refuse a name that what lies beside an output cannot have with its endings."""
+    if not hasattr(os, "pathconf"):  # Windows: what counts is the whole path.
+        return
+    most = os.pathconf(path.parent, "PC_NAME_MAX") - len(SUFFIX)
+    size = len(os.fsencode(path.name))
+    if size > most:
+        raise InputError(
+            f"The name {path.name[:16]}… has {size} bytes, and an output in "
+            f"{path.parent} may have {most}; choose a shorter one."
         )
 
 
@@ -75,11 +94,11 @@ def check_apart(sources: Iterable[Path], destination: Path) -> None:
     Of a Zarr, or a part of it, the whole is read; of a folder of planes, its files.
     """
     places = {
-        destination.resolve(),
-        destination.parent.resolve() / destination.name,
+        _followed(destination),
+        _followed(destination.parent) / destination.name,
     }
     for source in sources:
-        read = _whole(source.resolve())
+        read = _whole(_followed(source))
         if any(_touches(place, read) for place in places) or _same(source, destination):
             raise InputError(
                 f"{destination} is the input {source}, or one of them lies in the "
@@ -144,5 +163,11 @@ def _touches(place: Path, read: Path) -> bool:
     return read == place.parent and read.is_dir() and place.suffix.lower() in _TIFF
 
 
+def _followed(path: Path) -> Path:
+    """Follow links, as far as they lead somewhere; `resolve` stops at a circle."""
+    return Path(os.path.realpath(path))
+
+
 def _same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and os.path.samefile(one, other)
+    there = os.path.exists(one) and os.path.exists(other)
+    return there and os.path.samefile(one, other)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from diffir_core._whole_files import write_whole
+
 _LEFTOVERS = "*.partial"
 
 
@@ -36,8 +38,5 @@ def remove_leftovers(folder: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small file whole or not at all, durably."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    sync_file(temporary)
-    os.replace(temporary, path)
+    write_whole(path, text.encode())
     sync_file(path.parent)

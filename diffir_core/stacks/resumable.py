@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from uuid import uuid4
 
 import yaml
@@ -56,7 +55,7 @@ class FileRun:
 
     def open(self) -> tuple[FileSink, Journal]:
         """Open the image and the journal, or begin them."""
-        self._wanted_by.unlink(missing_ok=True)  # Workers of a run that died.
+        self.place.wanted_by.unlink(missing_ok=True)  # Workers of a run that died.
         if self.journal is None:
             self.place.clear()
         journal = self.journal or Journal.create(
@@ -100,11 +99,6 @@ class FileRun:
         self.place.move_into_place()
         return reporting.finished_report
 
-    @property
-    def _wanted_by(self) -> Path:
-        """Where workers look whether what they do is still wanted."""
-        return self.place.folder.resolve() / "wanted-by"
-
     def _errand(self, statistics: StackStatistics) -> Errand:
         return Errand(
             self.spec.job,
@@ -112,7 +106,7 @@ class FileRun:
             machine_of(self.work),
             statistics.to_dict(),
             self.place.image.resolve(),
-            self._wanted_by,
+            self.place.wanted_by.resolve(),
             uuid4().hex,
         )
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from diffir_core._whole_files import remove_abandoned
 from diffir_core.errors import InputError
 from diffir_core.stacks.durability import sync_file
 from diffir_core.stacks.jobs import says_the_same
@@ -29,6 +30,8 @@ class Unfinished:
         self.journal = self.folder / "journal.jsonl"
         self.job = self.folder / "job.yaml"
         self.finished_job = destination.with_name(destination.name + ".job.yaml")
+        self.wanted_by = self.folder / "wanted-by"
+        """Where workers look whether what they do is still wanted."""
         self._old = self.folder / "replaced"
         self._lock: int | None = None
 
@@ -73,8 +76,13 @@ class Unfinished:
         _remove(self.image)
 
     def remove(self) -> None:
-        """Remove the folder and all in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the folder, unless somebody has put something of their own into it."""
+        with suppress(OSError):
+            self.clear()
+            for path in (self.job, self._old, self.wanted_by):
+                _remove(path)
+            remove_abandoned(self.folder, quiet_seconds=0)
+            self.folder.rmdir()
 
     def move_into_place(self) -> None:
         """Make it the finished output, in one step, with the job beside it.

@@ -174,6 +174,22 @@ def test_an_old_output_outlives_a_second_attempt_to_replace_it(
     assert np.array_equal(pixels(result), old)
 
 
+def test_what_somebody_put_beside_an_unfinished_output_stays(
+    tiny: Model, source: Path, tmp_path: Path
+) -> None:
+    result = tmp_path / "out.ome.zarr"
+    steps = restore_file_steps(source, result, tiny)
+    next(step for step in steps if step.planes_done)
+    steps.close()
+    place = Unfinished(result)
+    (place.folder / "notes.txt").write_text("precious")
+    diffir.restore_file(source, result, tiny, resume=True)
+    assert [path.name for path in place.folder.iterdir()] == ["notes.txt"]
+    (place.folder / "notes.txt").unlink()
+    diffir.restore_file(source, result, tiny, overwrite=True)
+    assert not place.is_there
+
+
 def test_a_file_of_that_name_that_is_no_job_of_ours_is_not_replaced(
     tiny: Model, source: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,17 @@ def test_an_output_that_cannot_be_begun_leaves_nothing_behind(
     assert [path.name for path in tmp_path.iterdir()] == ["in.tif"]
 
 
+def test_a_folder_that_may_not_be_written_is_said_beforehand(
+    tiny: Model, tmp_path: Path
+) -> None:
+    source, folder = write(tmp_path / "in.tif", "uint16"), tmp_path / "theirs"
+    folder.mkdir(mode=0o555)
+    if os.access(folder, os.W_OK):
+        pytest.skip("This user may write everywhere.")
+    with pytest.raises(InputError, match="Nothing may be written in"):
+        diffir.restore_file(source, folder / "out.ome.tif", tiny, axes="ZYX")
+
+
 def test_estimate_and_restore_refuse_and_take_the_same(
     tiny_file: Path, tmp_path: Path, diffir_command: Command
 ) -> None:
@@ -89,12 +101,16 @@ def test_estimate_and_restore_refuse_and_take_the_same(
     folder.mkdir()
     for name in ("a.tif", "b.tif"):
         write(folder / name, "uint16")
+    (tmp_path / "circle").symlink_to("circle")
     more = ("--model", str(tiny_file), "--axes", "ZYX")
     for source, result, message in (
         ("in/a.tif", "out.png", "Cannot write"),
         ("in/a.tif", "no/where.tif", "no folder"),
         ("in/a.tif", "in/a.tif", "is the input"),
         ("in", "in/c.tif", "is the input"),
+        ("in/a.tif", f"{'n' * 240}.ome.zarr", "choose a shorter one"),
+        ("in/a.tif", f"{'n' * 300}.ome.zarr", "choose a shorter one"),
+        ("circle", "out.ome.zarr", "There is no file"),
     ):
         for name in ("estimate", "restore"):
             status, said = diffir_command(name, source, result, *more)
