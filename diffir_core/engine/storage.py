@@ -11,13 +11,15 @@ import shutil
 import tempfile
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from diffir_core.errors import InputError
+from diffir_core.errors import InputError, StorageError
 
 _BYTES = 4
 Shape = tuple[int, int, int]
@@ -92,16 +94,30 @@ class FileStore:
                 f"GB of disk in {self.folder}, {free / 1e9:.1f} GB are free; set "
                 "TMPDIR to a larger disk or raise memory."
             )
-        file = tempfile.TemporaryFile(dir=self.folder, buffering=0)
-        file.truncate(size)
-        return _FileStorage(file, shape)
+        with _in_folder(self.folder):
+            file = tempfile.TemporaryFile(dir=self.folder, buffering=0)
+            kept = _FileStorage(file, shape, self.folder)
+            file.truncate(size)
+        return kept
+
+
+@contextmanager
+def _in_folder(folder: Path) -> Iterator[None]:
+    """Say of which disk an error is: that of the output may have room enough."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"Temporary files in {folder} could not be kept ({error.strerror or error})"
+            "; free some space there, set TMPDIR to a larger disk, or raise memory."
+        ) from error
 
 
 class _FileStorage:
     device = torch.device("cpu")
 
-    def __init__(self, file: Any, shape: Shape) -> None:
-        self._file, self.shape = file, shape
+    def __init__(self, file: Any, shape: Shape, folder: Path) -> None:
+        self._file, self.shape, self._folder = file, shape, folder
         self._lock = threading.Lock()
         weakref.finalize(self, file.close)
         if hasattr(os, "posix_fadvise"):  # Tiles jump: reading ahead reads in vain.
@@ -115,16 +131,18 @@ class _FileStorage:
             if direct
             else torch.empty(out.shape, device=self.device, dtype=torch.float32)
         )
-        for place, run in self._runs(rows, columns, tile):
-            self._transfer(place, run, into=True)
+        with _in_folder(self._folder):
+            for place, run in self._runs(rows, columns, tile):
+                self._transfer(place, run, into=True)
         if not direct:
             out.copy_(tile)
 
     def write(self, rows: slice, columns: slice, values: Tensor) -> None:
         """See `Storage`."""
         tile = values.to("cpu", torch.float32).contiguous()
-        for place, run in self._runs(rows, columns, tile):
-            self._transfer(place, run, into=False)
+        with _in_folder(self._folder):
+            for place, run in self._runs(rows, columns, tile):
+                self._transfer(place, run, into=False)
 
     def _runs(
         self, rows: slice, columns: slice, tile: Tensor

@@ -33,7 +33,7 @@ def check_done(work: StackWork, sink: FileSink, journal: Journal) -> Iterator[No
     if journal.statistics is not None:
         found = sample_checksums(work.source, work.restored_planes)
         if found != journal.statistics.samples:
-            raise InputError(_changed("the values that it was measured by"))
+            raise InputError(_changed("the values that it was measured by differ"))
     for number, record in list(journal.done.items()):
         unit = work.units[number]
         _check_input(work, unit, record)
@@ -45,15 +45,12 @@ def check_done(work: StackWork, sink: FileSink, journal: Journal) -> Iterator[No
 def _check_input(work: StackWork, unit: Unit, record: UnitRecord) -> None:
     for plane, known in zip(unit.planes, record.read, strict=True):
         if checksum(work.source.read(plane)) != known:
-            where = ", ".join(f"{axis}={i}" for axis, i in plane.position)
-            raise InputError(
-                _changed(f"the plane at {where}" if where else "its plane")
-            )
+            raise InputError(_changed(f"{plane.place} differs"))
 
 
 def _changed(what: str) -> str:
     return (
-        f"The input has changed since the run was begun: {what} differs; restore the "
+        f"The input has changed since the run was begun: {what}; restore the "
         "old input to resume, or pass --overwrite to start anew."
     )
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
 import diffir_core as diffir
 from diffir_core import RestoreOptions
 from diffir_core.engine.restorer import Restorer
-from diffir_core.errors import InputError
+from diffir_core.engine.storage import FileStore
+from diffir_core.errors import InputError, StorageError
 from diffir_core.stacks.estimating import estimate
 from diffir_core.stacks.source import ArraySource
 
@@ -65,3 +70,23 @@ def test_samples_keep_the_budget(
     assert 1 < sizes[2] < 12
     for tight, roomy in zip(*results, strict=True):
         assert np.abs(tight - roomy).max() < 1e-2
+
+
+def test_a_full_disk_of_temporary_files_is_named(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    store = FileStore(tmp_path)
+    kept = store.allocate((64, 64, 8))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    rows, columns, tile = slice(0, 64), slice(0, 64), torch.ones(64, 64, 8)
+    said = f"{re.escape(str(tmp_path))} could not be kept .*TMPDIR"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(StorageError, match=said):
+            kept.write(rows, columns, tile)
+        with pytest.raises(StorageError, match=said):
+            store.allocate((64, 64, 8))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    kept.write(rows, columns, tile)
+    kept.read(rows, columns, found := torch.zeros(64, 64, 8))
+    assert torch.equal(found, tile)
