@@ -97,6 +97,7 @@ def test_arrows_inside_the_core_point_inwards() -> None:
             "_blank",
             "_converting",
             "_base",
+            "_folder_lock",
             "_official",
             "_progress_bar",
             "_refusals",

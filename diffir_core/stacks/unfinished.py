@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from diffir_core._folder_lock import FolderLock
 from diffir_core._whole_files import remove_abandoned
-from diffir_core.errors import InputError
 from diffir_core.stacks.durability import sync_file
 from diffir_core.stacks.jobs import says_the_same
 
@@ -33,7 +33,10 @@ class Unfinished:
         self.wanted_by = self.folder / "wanted-by"
         """Where workers look whether what they do is still wanted."""
         self._old = self.folder / "replaced"
-        self._lock: int | None = None
+        self._lock = FolderLock(
+            self.folder,
+            f"Another process is writing {destination.name}; wait for it or stop it.",
+        )
 
     @property
     def is_there(self) -> bool:
@@ -43,27 +46,11 @@ class Unfinished:
     def lock(self) -> None:
         """Keep other processes from writing the same output; ends with this one."""
         self.folder.mkdir(exist_ok=True)
-        try:
-            import fcntl
-        except ImportError:  # Windows: two runs at once are the user's to avoid.
-            return
-        self._lock = os.open(self.folder, os.O_RDONLY)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.unlock()
-            raise InputError(
-                f"Another process is writing {self.destination.name}; wait for it or "
-                "stop it."
-            ) from error
-        except OSError:  # Some network disks know no locks.
-            self.unlock()
+        self._lock.acquire()
 
     def unlock(self) -> None:
         """Let others have it."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
     def put_back(self) -> None:
         """Put an output back that was moved away for one that never came."""

@@ -192,6 +192,23 @@ def test_a_run_that_took_no_step_can_be_begun_again(
     assert Trainer(recipe, tmp_path / "run").run().exists()
 
 
+def test_two_runs_never_share_a_folder(recipe: Recipe, tmp_path: Path) -> None:
+    """As jobs of an array that all take the folder of the recipe's name."""
+    first = Trainer(recipe, tmp_path / "run")
+    steps = first.train()
+    next(steps)  # Nothing but recipe.yaml is there yet.
+    other = recipe.replace(seed=1)
+    with pytest.raises(InputError, match=r"Another run is training in .*run; wait"):
+        Trainer(other, tmp_path / "run")
+    assert Recipe.from_yaml(tmp_path / "run" / "recipe.yaml").seed == recipe.seed
+    steps.close()
+    resumed = Trainer(recipe, tmp_path / "run", resume=True)
+    with pytest.raises(InputError, match="Another run is training"):
+        Trainer(recipe, tmp_path / "run", resume=True)
+    assert resumed.run().exists()
+    Trainer(recipe, tmp_path / "run", resume=True)
+
+
 def test_a_start_that_failed_can_be_mended_in_its_folder(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

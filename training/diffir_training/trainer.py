@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from diffir_core._folder_lock import FolderLock
 from diffir_core._whole_files import make_folder
 from diffir_core.checkpoint import save_model
 from diffir_core.nn import DiffIRS2
@@ -51,7 +52,8 @@ class Trainer:
 
     The folder receives `recipe.yaml`, `state.pt`, `log.csv`, `stage1.safetensors` and
     `stage2.safetensors` (the averaged weights, renewed with every checkpoint), and
-    with validation `validation.csv`, `best.safetensors` and `previews/`.
+    with validation `validation.csv`, `best.safetensors` and `previews/`. No other run
+    can train in it until this one has ended.
     """
 
     def __init__(
@@ -73,6 +75,25 @@ class Trainer:
         if not goes_on:
             check_files(recipe)
         make_folder(folder)
+        self._lock = FolderLock(
+            folder,
+            f"Another run is training in {folder}; wait for it, stop it, or choose "
+            "another folder.",
+        )
+        self._lock_folder()
+        try:
+            self._begin(goes_on=goes_on)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _lock_folder(self) -> None:
+        if self.devices.is_first:  # It alone writes.
+            self._lock.acquire()
+
+    def _begin(self, *, goes_on: bool) -> None:
+        """Open the images, build the networks, and begin or go on in the folder."""
+        recipe, folder = self.recipe, self.folder
         held_back = self._open_data()
         torch.manual_seed(recipe.seed)  # Initial weights; torch offers no other way.
         self.stage1 = self._prepared(first_network(recipe))
@@ -120,6 +141,7 @@ class Trainer:
 
         Closing the generator keeps a checkpoint of the last step.
         """
+        self._lock_folder()
         started, losses = time.monotonic(), []
         try:
             while self.position < len(self.recipe.stages):
@@ -139,6 +161,7 @@ class Trainer:
         finally:
             self.learner.close()
             self._reporter.close()
+            self._lock.release()
 
     def _news(self, losses: list[float], seconds: float) -> list[Event]:
         """Report and validate if it is time to."""
