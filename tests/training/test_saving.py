@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import errno
 import math
+import os
+import signal
 from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from diffir_training.recipe import Recipe
+from diffir_training.state import save_state
 from diffir_training.trainer import Trainer
 
 import diffir_core
 from diffir_core import checkpoint
 from diffir_core.card import ModelCard
-from diffir_core.errors import InputError
+from diffir_core.errors import InputError, StorageError
 
 
 def test_a_run_that_cannot_be_saved_does_not_begin(
@@ -32,6 +36,28 @@ def test_a_run_that_cannot_be_saved_does_not_begin(
     assert list((tmp_path / "run").iterdir()) == []
     Trainer(recipe, tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["recipe.yaml"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs limits of the size of files")
+@pytest.mark.parametrize("share", [0.01, 0.9, 0.999])
+def test_a_checkpoint_that_the_disk_does_not_take_is_told_and_the_last_one_stays(
+    tmp_path: Path, share: float
+) -> None:
+    import resource
+
+    save_state(tmp_path, {"step": 1, "weights": torch.zeros(100_000)})
+    before = (tmp_path / "state.pt").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * len(before)), limits[1]))
+    try:
+        with pytest.raises(StorageError, match=r"state.pt could not be .*Errno.*room"):
+            save_state(tmp_path, {"step": 2, "weights": torch.ones(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+    assert (tmp_path / "state.pt").read_bytes() == before
 
 
 def test_a_run_whose_models_could_not_be_loaded_does_not_begin(

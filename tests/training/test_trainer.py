@@ -441,6 +441,19 @@ def test_a_run_goes_on_with_its_own_images_alone(
     assert "made with other images" in str(caught.value)
 
 
+def test_images_may_have_moved_as_a_whole_at_resume(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    """As on another machine, or when a relative name was begun with."""
+    recipe = recipe.replace(validation=dict(patches=1, patch_size=32))
+    _stop_after(1, Trainer(recipe, tmp_path / "run"))
+    there = tmp_path / ("a long name " * 8) / "elsewhere"
+    there.parent.mkdir()
+    recipe.data.folder.rename(there)
+    moved = recipe.replace(data=recipe.data.replace(folder=there))
+    assert Trainer(moved, tmp_path / "run", resume=True).step == 1
+
+
 def test_how_often_is_logged_and_saved_may_change_at_resume(
     recipe: Recipe, tmp_path: Path
 ) -> None:
@@ -520,6 +533,20 @@ def test_a_run_goes_on_where_its_own_recipe_is(recipe: Recipe, tmp_path: Path) -
     done = _invoked(str(own), "--resume")
     assert done.exit_code == 0, done.output
     assert torch.load(tmp_path / "run/state.pt", weights_only=True)["step"] == 16
+
+
+def test_a_recipe_of_a_run_means_no_other_run_of_its_name(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _stop_after(1, Trainer(recipe, Path("runs") / recipe.name))
+    Trainer(recipe, Path("killed early [1]"))
+    done = _invoked("killed early [1]/recipe.yaml", "--resume")
+    assert isinstance(done.exception, InputError)
+    assert "killed early [1] holds no checkpoint" in str(done.exception)
+    done = _invoked("killed early [1]/recipe.yaml")  # Which is begun where it is.
+    assert "Trained: killed early [1]/stage2.safetensors" in done.stderr
+    assert torch.load(f"runs/{recipe.name}/state.pt", weights_only=True)["step"] == 1
 
 
 def test_what_was_never_begun_is_not_resumed(recipe: Recipe, tmp_path: Path) -> None:

@@ -37,15 +37,22 @@ def check_vacant(folder: Path) -> None:
             f"{folder} already holds a training run; resume it or choose another "
             "folder."
         )
-    recipe = folder / RECIPE_NAME
-    is_ours = recipe.is_file() and recipe.read_bytes().startswith(_HEAD.encode())
-    others = () if is_ours else (*_LOGS, RECIPE_NAME)
+    others = () if is_of_a_run(folder / RECIPE_NAME) else (*_LOGS, RECIPE_NAME)
     for name in (*_MODELS, *others):
         if (folder / name).exists():
             raise InputError(
                 f"{folder / name} is already there, and a new run would write it; "
                 "choose another folder, or move it away."
             )
+
+
+def is_of_a_run(path: Path) -> bool:
+    """Tell whether a run has written a recipe into its own folder."""
+    if path.name != RECIPE_NAME or not path.is_file():
+        return False
+    # Older versions wrote no head.
+    is_begun = (path.parent / NAME).exists()
+    return is_begun or path.read_bytes().startswith(_HEAD.encode())
 
 
 def begin_folder(recipe: Recipe, folder: Path) -> None:

@@ -39,7 +39,7 @@ def train(
     """Train a DiffIR in two stages."""
     from diffir_training.trainer import Trainer
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     plan = load_recipe(recipe, set_ or [])
     folder = output or _folder(recipe, plan)
     if resume:
@@ -61,10 +61,13 @@ def load_recipe(path: Path, changes: list[str]) -> Recipe:
 
 
 def _folder(path: Path, plan: Recipe) -> Path:
-    """Give the folder of a run: that of the recipe, if a run has written it there."""
-    from diffir_training.state import NAME
+    """Give the folder of a run: that of the recipe, if a run has written it there.
 
-    if path.name == "recipe.yaml" and (path.parent / NAME).exists():
+    It may have ended before its first checkpoint; another run of its name is not meant.
+    """
+    from diffir_training.checking import is_of_a_run
+
+    if is_of_a_run(path):
         return path.parent
     return Path("runs") / plan.name
 

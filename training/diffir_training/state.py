@@ -6,19 +6,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from diffir_core._whole_files import whole_file
-from diffir_core.errors import InputError
+from diffir_core.errors import InputError, StorageError
 from diffir_training.images import Inventory, difference
 
 NAME = "state.pt"
-_FREE = ("checkpoint_steps:", "log_steps:")
+_FREE = ("checkpoint_steps", "log_steps")
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
     """Replace the checkpoint in `folder` at once, and not before it is on the disk."""
-    with whole_file(folder / NAME) as file:
-        torch.save(state, file)
+    try:
+        with whole_file(folder / NAME) as file:
+            torch.save(state, file)
+    except (OSError, RuntimeError) as error:
+        raise StorageError(
+            f"{folder / NAME} could not be saved ({_reason(error)}), and is as it was "
+            "before, if it was there; make room for it on the disk, and go on from it "
+            "with --resume."
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Say what the disk said: torch ends its archive on top of it, and fails again."""
+    cause = error.__context__
+    return str(cause if isinstance(cause, OSError) else error).split("\n")[0]
 
 
 def load_state(folder: Path, recipe: str, images: Inventory) -> dict[str, Any]:
@@ -32,7 +46,9 @@ def load_state(folder: Path, recipe: str, images: Inventory) -> dict[str, Any]:
     """
     path = folder / NAME
     state = _read(path)
-    before, now = (_binding(text) for text in (state["recipe"], recipe))
+    may_move = "images" in state
+    both = (state["recipe"], recipe)
+    before, now = (_binding(text, may_move=may_move) for text in both)
     if before != now:
         raise InputError(
             f"{path} was made with another recipe ({_difference(before, now)}); resume "
@@ -61,10 +77,17 @@ def _read(path: Path) -> dict[str, Any]:
     )
 
 
-def _binding(recipe: str) -> list[str]:
-    """Give the lines but for those that may change, which older versions kept."""
-    lines = recipe.splitlines()
-    return [line for line in lines if not line.startswith(_FREE)]
+def _binding(recipe: str, *, may_move: bool) -> list[str]:
+    """Give the lines but for those that may change, which older versions kept.
+
+    Images that are compared by themselves may lie in another folder.
+    """
+    values: dict[str, Any] = yaml.safe_load(recipe)
+    for name in _FREE:
+        values.pop(name, None)
+    if may_move:
+        del values["data"]["folder"]
+    return yaml.safe_dump(values, sort_keys=False).splitlines()
 
 
 def _difference(before: list[str], now: list[str]) -> str:
