@@ -202,6 +202,12 @@ def _break(tmp_path: Path, change: str) -> PairedImages:
         (tmp_path / "clean" / "cell2.tif").unlink()
     elif change == "nan":
         _write(tmp_path / "raw" / "cell0_noisy.tif", np.full((40, 52), np.nan, "f4"))
+    elif change == "wide":
+        wide = np.where(np.eye(40, 52), 1e38, -1e38)
+        _write(tmp_path / "raw" / "cell0_noisy.tif", wide.astype("f4"))
+    elif change == "capitals":
+        for name in ("raw/cell0_noisy.tif", "clean/cell1.tif"):
+            (tmp_path / name).rename((tmp_path / name).with_suffix(".TIF"))
     elif change == "empty":
         return config.replace(noisy="nothing/*.tif")
     elif change == "planes":
@@ -219,7 +225,8 @@ def _break(tmp_path: Path, change: str) -> PairedImages:
     [
         ("size", r"cell1.* must have its size"),
         ("partner", "cell2_noisy.tif has no partner"),
-        ("nan", "cell0_noisy.tif has NaN"),
+        ("nan", "^raw/cell0_noisy.tif has NaN"),
+        ("wide", "^raw/cell0_noisy.tif cannot be trained on: The values range from"),
         ("empty", r"Nothing matches 'nothing/\*\.tif'"),
         ("planes", "need the same planes"),
         ("types", "None of the 3 files"),
@@ -231,6 +238,32 @@ def test_pairs_that_cannot_be_learnt_from(
     with pytest.raises(InputError, match=message) as caught:
         open_pairs(_break(tmp_path, change), tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_the_ending_of_a_partner_may_be_written_in_capitals(tmp_path: Path) -> None:
+    config = _break(tmp_path, "capitals")
+    names = [pair.name for pair in open_pairs(config, tmp_path)]
+    assert names == [
+        f"raw/cell{i}_noisy.{e}" for i, e in enumerate(("TIF", "tif", "tif"))
+    ]
+
+
+def test_axes_that_a_file_does_not_say_are_named_by_the_recipe(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 64, 64), np.uint16), **GRAY)
+    for images, where in (
+        (CleanImages.parse(dict(sources=[dict(pattern="*")])), "axes of the source"),
+        (PairedImages(noisy="*", clean="*"), r"data\.images\.axes"),
+    ):
+        with pytest.raises(InputError, match=rf"In a recipe they are the {where}\."):
+            open_data(
+                images,
+                tmp_path,
+                None,
+                channels=1,
+                largest_patch=32,
+                held_back=None,
+                seed=0,
+            )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffir_core.errors import InputError
+from diffir_core.errors import AxesNotSaidError, InputError
 from diffir_training.batches import BatchSource
 from diffir_training.degradations import Degradation
 from diffir_training.images import (
@@ -92,9 +92,14 @@ def open_data(
 
 
 def _opened(images: TrainingImages, folder: Path) -> Groups[Any]:
-    if isinstance(images, CleanImages):
-        return open_clean(images, folder)
-    return [(1.0, open_pairs(images, folder))]
+    try:
+        if isinstance(images, CleanImages):
+            return open_clean(images, folder)
+        return [(1.0, open_pairs(images, folder))]
+    except AxesNotSaidError as error:
+        is_clean = isinstance(images, CleanImages)
+        where = "axes of the source" if is_clean else "data.images.axes"
+        raise InputError(f"{error} In a recipe they are the {where}.") from error
 
 
 def _all(groups: Groups[Any]) -> list[Any]:

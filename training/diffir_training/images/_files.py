@@ -68,7 +68,11 @@ def matching_images(folder: Path, pattern: str) -> list[Found]:
 
 
 def matching(folder: Path, pattern: str) -> list[Found]:
-    """List whatever matches a pattern below a folder, sorted by name."""
+    """List whatever matches a pattern below a folder, sorted by name.
+
+    The ending of an image may be of any letter case: '*.tif' matches A.TIF, too.
+    """
+    pattern = _with_any_case(pattern)
     names = sorted(glob.glob(pattern, root_dir=folder, recursive=True))
     expression = re.compile(_expression(pattern))
     found = []
@@ -77,6 +81,16 @@ def matching(folder: Path, pattern: str) -> list[Found]:
         stars = match.groups(default="") if match else (name,)
         found.append(Found(folder / name, tuple(map(without_suffix, stars))))
     return found
+
+
+def _with_any_case(pattern: str) -> str:
+    """Let the ending match in any letter case; a name without stars is one file."""
+    stem, suffix = os.path.splitext(pattern)
+    if suffix.lower() not in (*PICTURES, *_STACKS) or not glob.has_magic(stem):
+        return pattern
+    return stem + "".join(
+        f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in suffix
+    )
 
 
 def _expression(pattern: str) -> str:

@@ -73,9 +73,9 @@ class StackPlane:
 
     @property
     def name(self) -> str:
-        """File and position, for messages."""
+        """File, its folder, and position, for messages: partners have equal names."""
         where = [f"{axis}={i}" for axis, i in self.position]
-        return " ".join([Path(self.file).name, *where])
+        return " ".join(["/".join(Path(self.file).parts[-2:]), *where])
 
     @property
     def shape(self) -> tuple[int, int, int]:

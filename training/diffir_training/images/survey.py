@@ -116,8 +116,15 @@ def _survey_stack(
     if intensity == "range":
         mapping = range_mapping(planes[0].dtype)
     else:
-        mapping = fit_mapping(np.concatenate(samples))
+        mapping = _fitted(planes[0].name, np.concatenate(samples))
     return [Survey(mapping, foreground) for foreground in foregrounds]
+
+
+def _fitted(name: str, sample: NDArray[Any]) -> IntensityMapping:
+    try:
+        return fit_mapping(sample)
+    except InputError as error:
+        raise InputError(f"{name} cannot be trained on: {error}") from error
 
 
 def range_mapping(dtype: np.dtype[Any]) -> IntensityMapping:
