@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,24 @@ def test_a_table_gives_gain_and_offset(identity: str, tmp_path: Path) -> None:
     quality = json.loads(result.read_text())["images"][0]["input"]
     assert quality["psnr"] == pytest.approx(28.1, abs=0.3)
     assert quality["residual_lag1"] == pytest.approx(0, abs=0.06)
+
+
+def test_a_folder_that_takes_no_scores_is_told_before_the_work(
+    identity: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o555)
+    if os.access(folder, os.W_OK):
+        pytest.skip("an administrator can write everywhere")
+    tifffile.imwrite(tmp_path / "a.tif", clean_image(0))
+    file = str(tmp_path / "a.tif")
+    done = diffir(
+        "evaluate", "--model", identity, "--noisy", file, "--clean", file,
+        "--json", str(folder / "scores.json"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"Nothing can be written to {folder}; name a file" in done.stderr
+    assert not done.stdout
 
 
 def test_equal_images_are_infinitely_near(identity: str, tmp_path: Path) -> None:

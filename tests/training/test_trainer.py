@@ -253,6 +253,7 @@ def test_a_finished_run_resumes_to_its_end_at_once(
         ("stages.9.steps=3", "no value 'stages.9.steps'"),
         ("seed", "key=value"),
         ("stages=[]", "stages"),
+        ("name=''", r"Recipe\.name is ''"),
     ],
 )
 def test_a_wrong_recipe_is_refused_in_one_sentence(

@@ -83,7 +83,7 @@ class StartConfig(FrozenConfig):
 class Recipe(FrozenConfig):
     """Everything a run depends on: the same recipe and data give the same weights."""
 
-    name: str
+    name: str = Field(min_length=1)
     model: ModelConfig
     data: DataConfig
     noise: Degradation | None = None

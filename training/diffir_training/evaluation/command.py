@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from math import isfinite
@@ -94,6 +95,10 @@ def _check_destination(path: Path | None) -> None:
         raise InputError(f"{path} is a folder; name a file.")
     if not path.absolute().parent.is_dir():
         raise InputError(f"There is no folder {path.parent}; create it first.")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise InputError(
+            f"Nothing can be written to {path.parent}; name a file in another folder."
+        )
 
 
 def _check_replaced(path: Path) -> None:
