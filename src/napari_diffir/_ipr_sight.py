@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_diffir._ipr_state import ImageChoice, Sight
-from napari_diffir._layers import full_resolution, placement_of
+from napari_diffir._layers import (
+    full_resolution,
+    index_at,
+    placement_of,
+    unit_sizes,
+)
 
 if TYPE_CHECKING:
     import napari
@@ -42,13 +47,15 @@ def sight_of(viewer: napari.Viewer, layer: Image, axes: str) -> Sight | None:
     shown = {i - offset for i in viewer.dims.displayed}
     if viewer.dims.ndisplay != 2 or shown != {axes.index("Y"), axes.index("X")}:
         return None
-    here = layer.world_to_data(viewer.dims.point)
+    here = index_at(layer, viewer, viewer.dims.point)
     position = [0] * len(shape)
     for axis in range(layer.ndim):
         position[axis] = int(np.clip(round(float(here[axis])), 0, shape[axis] - 1))
     for axis in shown:
         position[axis] = 0
-    return Sight(tuple(position), _region(layer, shape, axes))
+    in_own_units = np.allclose(unit_sizes(layer, viewer)[sorted(shown)], 1)
+    region = _region(layer, shape, axes) if in_own_units else _whole(shape, axes)
+    return Sight(tuple(position), region)
 
 
 def world_point(
@@ -58,13 +65,18 @@ def world_point(
     position: tuple[tuple[str, int], ...],
 ) -> dict[int, float]:
     """Give where the viewer's sliders stand for a plane, by number of the slider."""
-    here = list(layer.world_to_data(viewer.dims.point))
+    here = list(index_at(layer, viewer, viewer.dims.point))
     for axis, index in position:
         here[axes.index(axis)] = index
-    world = layer.data_to_world(here)
+    world = np.asarray(layer.data_to_world(here)) / unit_sizes(layer, viewer)
     offset = viewer.dims.ndim - layer.ndim
     numbers = [axes.index(axis) for axis, _ in position]
     return {offset + number: float(world[number]) for number in numbers}
+
+
+def _whole(shape: tuple[int, ...], axes: str) -> Region:
+    """Give all rows and columns: napari takes no units into its `corner_pixels`."""
+    return 0, shape[axes.index("Y")], 0, shape[axes.index("X")]
 
 
 def _region(layer: Image, shape: tuple[int, ...], axes: str) -> Region:

@@ -110,12 +110,31 @@ def looks_of(layer: Image) -> dict[str, Any]:
     return {name: getattr(layer, name) for name in names}
 
 
+def unit_sizes(layer: Image, viewer: napari.Viewer) -> NDArray[Any]:
+    """Give how many of a layer's units make one of the viewer's, axis by axis.
+
+    napari shows layers of several units in the finest of them, as nm beside um, which
+    its own `world_to_data` leaves out.
+    """
+    shown = viewer.dims.units
+    if shown is None or len(shown) < layer.ndim:  # Units that do not go together.
+        return np.ones(layer.ndim)
+    pairs = zip(shown[-layer.ndim :], layer.units, strict=True)
+    return np.array([float((1 * one).to(own).magnitude) for one, own in pairs])
+
+
+def index_at(layer: Image, viewer: napari.Viewer, point: Any) -> NDArray[Any]:
+    """Give where in a layer's array a point of the viewer's world is."""
+    own = np.asarray(point, float)[-layer.ndim :] * unit_sizes(layer, viewer)
+    return np.asarray(layer.world_to_data(own))
+
+
 def position_in(layer: Image, viewer: napari.Viewer) -> dict[str, int]:
     """Give the indices of a layer that are in view by axis letter, Y and X apart.
 
     Axes without names have no letter, and are left out.
     """
-    point = layer.world_to_data(viewer.dims.point)
+    point = index_at(layer, viewer, viewer.dims.point)
     letters = (_LETTERS.get(str(label).lower()) for label in layer.axis_labels)
     found = zip(letters, point, strict=False)
     return {axis: round(float(i)) for axis, i in found if axis and axis not in "YX"}

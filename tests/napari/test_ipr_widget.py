@@ -27,6 +27,7 @@ from diffir_core.stacks.jobs import RestoreJob
 from diffir_core.stacks.sampling import restore_samples_steps
 from diffir_core.stacks.source import open_source
 from napari_diffir import _ipr_session
+from napari_diffir._layers import position_in
 
 _SECONDS = 20_000
 _MOVE = QEvent.Type.MouseMove
@@ -333,6 +334,26 @@ def test_a_click_on_an_outlier_goes_to_its_plane(
     assert viewer.dims.current_step[0] == 6
     wait_for_ipr(qtbot, widget, "Z=6")
     assert plot._current == 6
+
+
+@pytest.mark.parametrize(("unit", "size"), [("um", 0.5), ("nm", 500.0)])
+def test_layers_of_several_units_are_seen_where_napari_shows_them(
+    viewer: Any, qtbot: Any, tiny_model: Path, unit: str, size: float
+) -> None:
+    layer = add_stack(
+        viewer, stack_of(9, 40, 40), scale=(size, size / 5, size / 5), units=[unit] * 3
+    )
+    add_stack(viewer, stack_of(9, 40, 40), scale=(0.5, 0.1, 0.1), units=["um"] * 3)
+    add_stack(viewer, stack_of(9, 40, 40), scale=(500, 100, 100), units=["nm"] * 3)
+    viewer.dims.set_current_step(0, 6)
+    widget = open_widget(viewer, tiny_model)
+    widget.source.choose_layer(layer.name)
+    wait_for_ipr(qtbot, widget, "Z=6")
+    assert position_in(layer, viewer) == {"Z": 6}
+    widget.go_to((("Z", 3),))
+    assert viewer.dims.current_step[0] == 3
+    wait_for_ipr(qtbot, widget, "Z=3")
+    assert widget.state.sight.region == (0, 40, 0, 40)
 
 
 def test_where_it_is_unsure_is_drawn_and_masked(

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from napari_diffir._ipr_layers import drawn_preview
+from napari_diffir._layers import index_at, unit_sizes
 
 if TYPE_CHECKING:
     import napari
@@ -70,10 +71,9 @@ class SwipeHandle:
         look, layer = self._state.preview, drawn_preview(self._viewer)
         if self._state.view != "swipe" or look is None or layer is None:
             return None
-        point = layer.world_to_data(event.position)
+        point = index_at(layer, self._viewer, event.position)
         row, column = (look.plane.axes.index(axis) for axis in "YX")
         height, width = layer.data.shape[row], layer.data.shape[column]
-        pixels = (
-            width * abs(float(layer.scale[column])) * self._viewer.scene.camera.zoom
-        )
+        size = layer.scale[column] / unit_sizes(layer, self._viewer)[column]
+        pixels = width * abs(float(size)) * self._viewer.scene.camera.zoom
         return (point[row] + 0.5) / height, (point[column] + 0.5) / width, pixels
