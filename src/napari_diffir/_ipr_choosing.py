@@ -119,5 +119,16 @@ class Choosing:
 
     def _current(self) -> IPR:
         if self.state.ipr is None or not self.state.ipr_is_current:
-            raise InputError("The IPR is not there yet; open an image, wait a moment.")
+            raise InputError(self._lacking())
         return self.state.ipr
+
+    def _lacking(self) -> str:
+        """Say why there is no IPR of what is in view, and what to do."""
+        if self.state.image is None:
+            return "Open an image first."
+        if self.state.sight is None:
+            return (
+                "Show Y and X of the layer in 2-D first: the IPR is that of the plane "
+                "in view."
+            )
+        return self.state.failure or "The IPR is not there yet; wait a moment."

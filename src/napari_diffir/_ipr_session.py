@@ -41,7 +41,6 @@ class IPRSession(Watched):
         self.choosing = Choosing(self.state, self.studio, self._order)
         self._look, self._long = LatestLane(), LatestLane(self._end_long)
         self._asked: Order | None = None
-        self._has_failed = False
 
     @property
     def is_busy(self) -> bool:
@@ -61,8 +60,10 @@ class IPRSession(Watched):
         """Choose an image and a model."""
         state, old = self.state, self.state.image
         if model_name != state.model_name:
+            self._forget_failure()
             state.model_ready, state.ipr = False, None
         if not (image.is_same(old) if image else old is None):
+            self._forget_failure()
             state.sight = state.ipr = state.distance = None
             state.preview = state.spread = state.plane_map = None
             state.image = image
@@ -70,6 +71,13 @@ class IPRSession(Watched):
             state.preview = state.spread = state.plane_map = None
         state.model_name = model_name
         self._order()
+
+    def look_anew(self, image: ImageChoice) -> None:
+        """Look again at an image whose pixels were changed where they are."""
+        if image.is_same(self.state.image):
+            self.look_at(None, self.state.model_name)
+            self.studio.forget_image()
+            self.look_at(image, self.state.model_name)
 
     def see(self, sight: Sight | None) -> None:
         """Take over what is on the screen."""
@@ -93,7 +101,7 @@ class IPRSession(Watched):
             self._asked, self.state.ipr_is_current = order, False
             if order.sight is None:
                 self.state.preview = None
-            self._look.submit(partial(look_steps, self.studio, order), self._take)
+            self._look.submit(partial(look_steps, self.studio, order), self._take_look)
 
     def _new_order(self) -> Order | None:
         state = self.state
@@ -102,16 +110,27 @@ class IPRSession(Watched):
         parts = state.model_name, state.choice, state.sight, state.is_live
         return Order(state.image, *parts)
 
+    def _take_look(self, found: Any) -> None:
+        """Take what was found in sight, or why nothing was."""
+        self._take(found)
+        if isinstance(found, Failure):
+            self.state.failure = self.state.message
+
+    def _forget_failure(self) -> None:
+        """Say no more what does not hold any more."""
+        state = self.state
+        if state.failure and state.message == state.failure:
+            state.message = ""
+        state.failure = ""
+
     def _take(self, found: Any) -> None:
         """Take what a worker has found."""
         state = self.state
         if isinstance(found, Failure):
             state.message, self._asked = str(found.error), None
-            self._has_failed = True
         elif isinstance(found, IPRFound):
             state.ipr_is_current = True
-            if self._has_failed:
-                self._has_failed, state.message = False, ""
+            self._forget_failure()
             state.ipr, state.distance = found.ipr, found.distance
         elif isinstance(found, Share):
             state.progress = found.done

@@ -98,4 +98,6 @@ class IPRState:
     spread: Spread | None = None
     unsure_share: float = 0.1
     """Of the pixels that count as unsure."""
+    failure: str = ""
+    """Why there is neither IPR nor preview of what is in sight, or nothing."""
     message: str = ""

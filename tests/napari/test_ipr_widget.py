@@ -647,6 +647,8 @@ def test_in_3d_there_is_no_preview_and_the_widget_says_so(
     viewer.dims.ndisplay = 3
     wait_for(qtbot, lambda: widget.state.sight is None)
     assert "2-D" in widget.look.status.text()
+    widget.slots.keep_a_button.click()
+    assert "in 2-D first" in widget.status.text()
     assert [layer.name for layer in viewer.layers] == ["stack"]
     viewer.dims.ndisplay = 2
     wait_for_exact(qtbot, widget)
@@ -686,6 +688,40 @@ def test_pixels_that_are_no_numbers_are_explained(
     viewer.dims.ndisplay = 2
     wait_for(qtbot, lambda: widget.state.ipr is not None)
     assert widget.status.text() == ""
+
+
+def test_what_failed_is_not_on_its_way_and_is_said_of_its_image_alone(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    assert widget.look.status.text() == "Open an image first."
+    viewer.add_image(np.ones((32, 32), bool), name="mask")
+    wait_for(qtbot, lambda: "type bool" in widget.status.text())
+    assert widget.look.status.text() == "There is none: see below."
+    widget.slots.keep_a_button.click()
+    assert "type bool" in widget.status.text()
+    viewer.add_image(np.ones((2, 2, 2, 2, 32, 32)), name="unnamed axes")
+    widget.source.choose_layer("unnamed axes")
+    assert widget.status.text() == ""
+
+
+def test_pixels_that_change_in_place_are_looked_at_again(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    layer = add_stack(viewer, stack_of(3, 32, 32))
+    widget = open_widget(viewer, tiny_model)
+    widget.look.live_check.click()
+    wait_for_exact(qtbot, widget)
+    layer.data[...] = stack_of(3, 32, 32, seed=5) // 2
+    layer.data = layer.data  # As a script tells napari so.
+    assert widget.state.preview is None
+    wait_for_exact(qtbot, widget)
+    plane = layer.data[viewer.dims.current_step[0]]
+    assert np.array_equal(widget.state.preview.original[0], plane)
+    whole = diffir.restore(layer.data, diffir.load_model(tiny_model), axes="ZYX")
+    here = widget.state.preview.plane.selection
+    assert np.array_equal(widget.state.preview.restored[0], whole[here])
 
 
 def test_a_newer_wish_replaces_those_before(

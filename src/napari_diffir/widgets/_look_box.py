@@ -23,6 +23,7 @@ _EXACTNESS = {
     "near": "Nearly exact: with the statistics of the region alone.",
     "exact": "Exact: these pixels are what Restore gives.",
 }
+_EVENTS = ("is_live", "view", "divider", "preview", "image", "sight", "failure")
 _DIVIDER_STEPS = 100
 
 
@@ -58,12 +59,12 @@ class LookBox(QGroupBox):
         self.live_check.toggled.connect(self._session.set_live)
         self.view_box.activated.connect(self._choose_view)
         self.divider.slider.valueChanged.connect(self._choose_divider)
-        for name in ("is_live", "view", "divider", "preview", "sight"):
+        for name in _EVENTS:
             getattr(self._state.events, name).connect(self.show_all)
 
     def leave(self) -> None:
         """Stop following the state."""
-        for name in ("is_live", "view", "divider", "preview", "sight"):
+        for name in _EVENTS:
             getattr(self._state.events, name).disconnect(self.show_all)
 
     def _choose_view(self, index: int) -> None:
@@ -87,8 +88,12 @@ class LookBox(QGroupBox):
         state = self._state
         if not state.is_live:
             return "Off."
+        if state.image is None:
+            return "Open an image first."
         if state.sight is None:
             return "Show Y and X of the layer in 2-D to see a preview."
+        if state.failure:
+            return "There is none: see below."
         if state.preview is None:
             return "On its way…"
         return _EXACTNESS[state.preview.exactness]

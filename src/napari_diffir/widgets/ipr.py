@@ -62,6 +62,7 @@ class IPRWidget(Panel):
         self.steer, self.slots = SteerBox(session), SlotsBox(session)
         self.planes, self.spread = PlanesBox(session), SpreadBox(session)
         self.look, self.status = LookBox(session), small_label()
+        self.status.hide()
         self.actions_box = IPRActions(viewer, session, self.source)
         self._drawing = IPRDrawing(viewer, session, self._layer)
         self._watcher = SightWatcher(viewer)
@@ -83,9 +84,9 @@ class IPRWidget(Panel):
         layout = QVBoxLayout(content)
         for part in (self.source, self.view, self.tabs, self.look):
             layout.addWidget(part)
+        layout.addWidget(self.status)  # Above the buttons: a low window shows it.
         layout.addWidget(self.actions_box)
-        layout.addWidget(self.status)
-        layout.addStretch()
+        layout.addStretch(1)
         area = self._scroll(content)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
@@ -100,6 +101,7 @@ class IPRWidget(Panel):
         for name, react in self._reactions().items():
             getattr(self.state.events, name).connect(react)
         self.source.changed.connect(self._look_at_source)
+        self.source.layer_box.altered.connect(self._look_anew)
         self._watcher.changed.connect(self._see)
         self.planes.wanted.connect(self.go_to)
         for one in self._deeds():
@@ -129,6 +131,13 @@ class IPRWidget(Panel):
         self._told = image
         self._session.look_at(image, self.source.model)
         self._watcher.look_soon()
+
+    def _look_anew(self, what: str) -> None:
+        """Forget what was seen of pixels that were changed in place."""
+        image = self.source.image
+        if what == "data" and image is not None:
+            self._session.look_anew(image)
+            self._watcher.look_soon()
 
     def _follow_image(self) -> None:
         """Choose what another widget has chosen, if it is a layer of this viewer."""
@@ -174,6 +183,7 @@ class IPRWidget(Panel):
 
     def _show_message(self) -> None:
         self.status.setText(self.state.message)
+        self.status.setVisible(bool(self.state.message))
 
     def _leave(self, *, is_destroyed: bool) -> None:
         if is_destroyed:  # The viewer is closing: no layer is to be touched.
