@@ -965,4 +965,6 @@ def test_tabs_are_as_high_as_the_page_in_front(viewer: Any, qtbot: Any) -> None:
         heights.append(widget.tabs.sizeHint().height())
         assert widget.tabs.minimumSizeHint().height() >= page.minimumSizeHint().height()
         assert 0 < heights[-1] - page.sizeHint().height() < 60  # The tabs themselves.
+        around = widget.tabs.heightForWidth(400) - page.sizeHint().height()
+        assert abs(around) < 60, "no page behind takes room"
     assert heights[0] < heights[2]

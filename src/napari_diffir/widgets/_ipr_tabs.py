@@ -40,3 +40,12 @@ class PageTabs(QTabWidget):
             return hint
         more = page.sizeHint().height() - page.minimumSizeHint().height()
         return QSize(hint.width(), least.height() + more)
+
+    def heightForWidth(self, width: int) -> int:
+        """Reserve what the page in front needs at a width; Qt would take the most."""
+        page = self.currentWidget()
+        if page is None:
+            return super().heightForWidth(width)
+        around = self.minimumSizeHint().height() - page.minimumSizeHint().height()
+        inner = page.heightForWidth(width - (self.width() - page.width()))
+        return around + (inner if inner >= 0 else page.sizeHint().height())
