@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,12 +55,14 @@ def restore_steps(
     Runs on any thread: it touches no layer.
     """
     from diffir_core.checkpoint import load_model
+    from diffir_core.stacks.reading import check_request
     from diffir_core.stacks.restoring import restored_shape
     from diffir_core.stacks.sink import ArraySink
     from diffir_core.stacks.source import ArraySource
     from diffir_core.stacks.stream import restore_planes
 
     loaded = load_model(model)
+    check_request(loaded, options)
     source = ArraySource(data, axes)
     shape = restored_shape(source.layout, loaded)
     sink = ArraySink(np.zeros(shape, options.dtype(source.dtype)))
@@ -104,7 +107,7 @@ def restore_layer(
     Parameters
     ----------
     viewer
-        The viewer that receives the result.
+        The viewer that receives the result, on whose thread this is called.
     layer
         The image layer to restore; it is not changed.
     model
@@ -122,11 +125,12 @@ def restore_layer(
     Raises
     ------
     InputError
-        If it is no image layer, or cannot be restored so.
+        If it is no image layer, or cannot be restored so, or on another thread.
     """
     from diffir_core.options import RestoreOptions
 
     _refuse_others(layer)
+    _refuse_threads(viewer)
     axes = axes or axes_of(layer)[0]
     options = options or RestoreOptions()
     place = placement_of(layer, axes)
@@ -146,4 +150,14 @@ def _refuse_others(layer: Any) -> None:
         name, kind = getattr(layer, "name", layer), layer.__class__.__name__
         raise InputError(
             f"Only image layers can be restored, and '{name}' is of type {kind}."
+        )
+
+
+def _refuse_threads(viewer: Any) -> None:
+    """Say at the beginning that a window takes no layer from another thread."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if hasattr(viewer, "window") and not is_main:
+        raise InputError(
+            "restore_layer adds a layer, which napari allows on its main thread alone; "
+            "in a thread call diffir_core.restore, and add its result afterwards."
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from qtpy.QtWidgets import QApplication, QScrollArea
 
 import diffir_core as diffir
 import napari_diffir
+from diffir_core.errors import InputError
 from diffir_core.samples import sample_path
 from napari_diffir._layer_text import layer_command, layer_python
 from napari_diffir._layers import result_arguments
@@ -264,6 +267,20 @@ def test_scripts_restore_layers(viewer: Any, tiny_model: Path) -> None:
     assert result.data.dtype == np.uint8
     assert np.array_equal(result.scale, source.scale)
     assert result.units == source.units
+
+
+def test_scripts_are_told_what_to_give_and_where_to_call(
+    viewer: Any, tiny_model: Path
+) -> None:
+    layer = viewer.add_image(np.zeros((24, 40), np.uint8), contrast_limits=(0, 1))
+    asked = partial(napari_diffir.restore_layer, viewer, layer, tiny_model)
+    with pytest.raises(InputError, match="give RestoreOptions"):
+        asked(options={"seed": 1})
+    with ThreadPoolExecutor(1) as pool:
+        refused = pool.submit(asked).exception()
+    assert isinstance(refused, InputError)
+    assert "main thread" in str(refused)
+    assert list(viewer.layers) == [layer]
 
 
 def test_colours_keep_the_looks_of_their_source(viewer: Any, tiny_model: Path) -> None:
