@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -43,6 +44,7 @@ class SightWatcher:
 
     def leave(self) -> None:
         """Stop watching."""
-        self._timer.stop()
+        with suppress(RuntimeError):  # A script that ends may have deleted it first.
+            self._timer.stop()
         for event in self._events():
             event.disconnect(self._start)
