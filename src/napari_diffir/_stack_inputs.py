@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,9 +107,24 @@ def still_reads(layer: Image, path: Path) -> bool:
 
 def with_their_sets(files: Iterable[Path]) -> set[Path]:
     """Give files with those that they are read together with, as one OME-TIFF."""
+    return {one for file in files for one in (file, *_set_of(file, _state_of(file)))}
+
+
+@functools.lru_cache(maxsize=64)
+def _set_of(file: Path, state: tuple[int, ...]) -> frozenset[Path]:
+    """Look once into the hundreds of files of a set, not at every key that is typed."""
     from diffir_core.stacks.batch import with_siblings
 
-    return {one for file in files for one in (file, *with_siblings(file))}
+    return frozenset(with_siblings(file))
+
+
+def _state_of(file: Path) -> tuple[int, ...]:
+    """Tell apart a file, and what lies beside it, before and after a change."""
+    try:
+        found, folder = file.stat(), file.parent.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, folder.st_mtime_ns
 
 
 def _store_of(array: Any) -> Path | None:

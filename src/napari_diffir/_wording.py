@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diffir_core.errors import InputError
+from diffir_core.errors import DiffIRError, InputError
 from diffir_core.report import rounding_sentence
 
 
@@ -29,8 +29,20 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+_CONTROLS = {
+    "pass --overwrite": "tick 'Replace what is there'",
+    "pass --resume": "press Resume",
+}
+"""What the core calls by the command's flags, as a panel has it."""
+
+
 def told(error: Exception) -> Exception:
-    """Give what the system refuses as one sentence; any other error as it is."""
+    """Give an error as a panel says it.
+
+    What the system refuses is one sentence, and flags of the command are controls.
+    """
+    if isinstance(error, DiffIRError):
+        return _in_a_panel(error)
     if not isinstance(error, OSError) or not error.strerror:
         return error
     why = error.strerror[0].lower() + error.strerror[1:]
@@ -38,3 +50,14 @@ def told(error: Exception) -> Exception:
         f"The system refuses {error.filename or 'a file'}: {why}; choose another "
         "place, or make room or rights for this one."
     )
+
+
+def _in_a_panel(error: DiffIRError) -> DiffIRError:
+    words = str(error)
+    for flag, control in _CONTROLS.items():
+        words = words.replace(flag, control)
+    if words == str(error):
+        return error
+    said = InputError(words)
+    said.__cause__ = error
+    return said

@@ -27,7 +27,7 @@ from diffir_core.stacks.progress import RestoreProgress
 from diffir_core.stacks.source import files_of, open_source
 from diffir_core.stacks.unfinished import Unfinished
 from napari_diffir._outlook import look_ahead
-from napari_diffir._stack_inputs import LayerStack
+from napari_diffir._stack_inputs import LayerStack, with_their_sets
 from napari_diffir._stack_pace import Pace, PaceMaker
 from napari_diffir._stack_session import StackSession, current_stack_session
 from napari_diffir._stack_steps import StackRequest, StackTask
@@ -661,6 +661,14 @@ def test_a_run_itself_looks_at_the_files_of_its_array(tmp_path: Path) -> None:
     assert stack in files_of(source)
 
 
+def test_a_set_is_looked_at_again_once_it_has_changed(tmp_path: Path) -> None:
+    first, second = write_set(tmp_path)
+    for _ in range(2):
+        assert with_their_sets([first]) == {first, second}
+    write_stack(first, 3, 64)
+    assert with_their_sets([first]) == {first}
+
+
 @pytest.mark.parametrize("journal", ["garbage\n", "", '{"header": {}}\n'])
 def test_a_damaged_journal_is_told_once_and_can_be_replaced(
     viewer: Any,
@@ -682,6 +690,8 @@ def test_a_damaged_journal_is_told_once_and_can_be_replaced(
     qtbot.wait(1500)
     assert looks == [True]
     assert "planes: 3" in label.text(), "what it takes is told all the same"
+    assert "tick 'Replace what is there' to start anew" in label.text()
+    assert "--" not in label.text(), "flags are words of the command"
     assert not widget.resume_button.isEnabled()
     assert not widget.start_button.isEnabled()
     widget.form.replace_box.setChecked(True)
