@@ -31,6 +31,7 @@ def counted(number: int, noun: str) -> str:
 
 _CONTROLS = {
     "pass --overwrite": "tick 'Replace what is there'",
+    "or --overwrite": "or tick 'Replace what is there'",
     "pass --resume": "press Resume",
 }
 """What the core calls by the command's flags, as a panel has it."""

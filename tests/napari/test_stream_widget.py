@@ -224,6 +224,17 @@ def test_a_run_whose_layer_is_gone_says_so(
     widget = open_widget(viewer, tiny_model)
     assert "'cells' of the last run is gone" in widget.status.message.text()
     assert not widget.resume_button.isEnabled()
+    layer = viewer.add_image(stack, name="cells", axis_labels=("z", "y", "x"))
+    form = widget.form
+    form.input_box.setCurrentIndex(form.input_box.findText("cells"))
+    assert form.destination == tmp_path / "o.ome.zarr"
+    assert widget.resume_button.isEnabled(), "as was promised: choose it again to go on"
+    widget.start()
+    qtbot.waitUntil(lambda: session.state.phase == "failed", timeout=60_000)
+    assert "or tick 'Replace what is there'" in widget.status.message.text()
+    widget.resume_button.click()
+    ended(widget, qtbot)
+    assert (tmp_path / "o.ome.zarr").is_dir()
 
 
 def test_what_was_stopped_at_once_promises_nothing(

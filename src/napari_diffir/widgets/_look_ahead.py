@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_diffir._outlook import Outlook, look_ahead
 from napari_diffir._stack_steps import StackRequest
 from napari_diffir._worker import new_worker
+from napari_diffir.widgets._parts import stop_timer
 
 _WAIT_MILLISECONDS = 600
 
@@ -38,7 +39,7 @@ class LookAhead(QObject):
         """Look at a request soon, in place of any before it; None forgets it."""
         self._wanted = request
         if request is None:
-            self._timer.stop()
+            stop_timer(self._timer)
         else:
             self._timer.start()
 

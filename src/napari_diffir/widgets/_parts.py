@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QImage, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
 
@@ -43,6 +44,12 @@ def button(text: str, tip: str, pressed: Callable[[], object]) -> QPushButton:
     made.setToolTip(tip)
     made.clicked.connect(lambda _=False: pressed())
     return made
+
+
+def stop_timer(timer: QTimer) -> None:
+    """Stop a timer; Qt may have deleted it already where a script has ended."""
+    with suppress(RuntimeError):
+        timer.stop()
 
 
 class NumberSlider(QWidget):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 from qtpy.QtCore import QTimer
+
+from napari_diffir.widgets._parts import stop_timer
 
 if TYPE_CHECKING:
     import napari
@@ -44,7 +45,6 @@ class SightWatcher:
 
     def leave(self) -> None:
         """Stop watching."""
-        with suppress(RuntimeError):  # A script that ends may have deleted it first.
-            self._timer.stop()
+        stop_timer(self._timer)
         for event in self._events():
             event.disconnect(self._start)

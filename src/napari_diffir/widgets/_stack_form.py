@@ -48,6 +48,7 @@ class StackForm(QWidget):
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
         self._fingerprint: str | None = None
+        self._lacks_input = False
         self._build(viewer)
         self._lay_out()
         self._connect()
@@ -182,12 +183,16 @@ class StackForm(QWidget):
         self._fill(job, target)
 
     def show_request(self, request: StackRequest) -> bool:
-        """Fill in a run; False if the layer that it was begun with is gone."""
+        """Fill in a run; False if the layer that it was begun with is gone.
+
+        All but that layer then stays as it is when one is chosen in its place.
+        """
         task, folder = request.tasks[0], request.folder
         is_there = self.input_box.choose_input(
             folder or task.source, is_folder_of_stacks=folder is not None
         )
         self._fill(request, task.destination.parent if folder else task.destination)
+        self._lacks_input = not is_there
         return is_there
 
     def _fill(self, asked: RestoreJob | StackRequest, target: Path) -> None:
@@ -203,6 +208,10 @@ class StackForm(QWidget):
         self.changed.emit()
 
     def _show_input(self) -> None:
+        if self._lacks_input:
+            self._lacks_input = False
+            self._show_hint()
+            return
         self.output_edit.setText(str(self._proposed_output() or ""))
         self._show_axes()
 
