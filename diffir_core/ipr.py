@@ -85,16 +85,23 @@ class IPR:
     def load(cls, path: str | Path) -> Self:
         """Read an IPR from JSON."""
         try:
-            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(f"Cannot read {path}: {error.strerror}.") from error
         except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path} is not an IPR file: it is not text in UTF-8; name the right "
-                "file, or extract the IPR anew."
-            ) from error
-        except (json.JSONDecodeError, AttributeError, RecursionError) as error:
-            raise InputError(f"{path} is not an IPR file ({error}).") from error
+            raise _no_ipr(path, "it is not text in UTF-8") from error
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise _no_ipr(path, str(error)) from error
+        if not isinstance(values, dict):
+            raise _no_ipr(path, f"it holds a {type(values).__name__}")
+        return cls.from_dict(values)
+
+
+def _no_ipr(path: str | Path, why: str) -> InputError:
+    return InputError(
+        f"{path} is not an IPR file ({why}); name the right file, or extract the IPR "
+        "anew."
+    )
 
 
 def _own(values: Any) -> NDArray[np.float32]:

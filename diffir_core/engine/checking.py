@@ -50,7 +50,7 @@ def check_ipr(ipr: IPR, model: Model) -> None:
     if ipr.model != model.fingerprint:
         raise InputError(
             f"The IPR belongs to another model (fingerprint {ipr.model[:8]}…, this one "
-            f"is {model.fingerprint[:8]}…)."
+            f"is {model.fingerprint[:8]}…); choose that model, or extract the IPR anew."
         )
     length = model.config.ipr_length
     if ipr.vector.shape != (length,) or not np.isfinite(ipr.vector).all():

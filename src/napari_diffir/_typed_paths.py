@@ -28,3 +28,23 @@ def typed_path(text: str) -> Path:
     except OSError as error:
         raise told(error) from error
     return path
+
+
+def saved_as(name: str, suffix: str) -> Path:
+    """Give the path that a person has named in a dialog, with a suffix if it has none.
+
+    Raises
+    ------
+    InputError
+        If the whole name is that of another file, which the dialog did not ask about.
+    """
+    path = Path(name)
+    if path.suffix:
+        return path
+    whole = path.with_name(f"{path.name}{suffix}")
+    if whole.exists():
+        raise InputError(
+            f"{whole.name} is already there; choose another name, or this whole one to "
+            "replace it."
+        )
+    return whole

@@ -285,6 +285,12 @@ def test_an_ipr_of_another_model_is_refused_in_one_sentence(
         lambda: widget._session.choosing.load(tmp_path / "x.ipr.json", "a")
     )
     assert "another model" in widget.status.text()
+    assert "choose that model" in widget.status.text()
+    (tmp_path / "y.ipr.json").write_text("[1]")
+    widget.slots._try(
+        lambda: widget._session.choosing.load(tmp_path / "y.ipr.json", "a")
+    )
+    assert "it holds a list" in widget.status.text()
     assert widget.state.choice.a is None
 
 

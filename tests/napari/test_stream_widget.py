@@ -768,6 +768,10 @@ def test_a_job_is_saved_loaded_and_copied(
     ended(other, qtbot)
     beside = RestoreJob.load(tmp_path / "o.ome.zarr.job.yaml")
     assert beside.options == job.options
+    widget.job_button.save(tmp_path / "other")
+    assert RestoreJob.load(tmp_path / "other.yaml") == widget.form.job()
+    widget.job_button.save(tmp_path / "other")
+    assert "other.yaml is already there" in widget.status.message.text()
     widget.job_button.load(tmp_path / "nothing.yaml")
     assert "Cannot read" in widget.status.message.text()
 

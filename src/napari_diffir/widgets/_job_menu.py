@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 from diffir_core.errors import DiffIRError
 from diffir_core.stacks.job_text import as_command, as_python
 from diffir_core.stacks.jobs import RestoreJob
+from napari_diffir._typed_paths import saved_as
 from napari_diffir.widgets._copy_menu import CopyButton
 
 _KINDS = "Job (*.yaml *.yml)"
@@ -43,9 +44,10 @@ class JobButton(CopyButton):
         self.loaded.emit(job)
         self.said.emit(f"Loaded {path.name}.")
 
-    def save(self, path: Path) -> None:
-        """Save the choices as a job."""
+    def save(self, name: str | Path) -> None:
+        """Save the choices as a job, a .yaml unless the name says otherwise."""
         try:
+            path = saved_as(str(name), ".yaml")
             path.write_text(self._job().to_yaml(), encoding="utf-8")
         except (DiffIRError, OSError) as error:
             self.said.emit(str(error))
@@ -60,4 +62,4 @@ class JobButton(CopyButton):
     def _ask_save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save the job", "job.yaml", _KINDS)
         if name:
-            self.save(Path(name))
+            self.save(name)

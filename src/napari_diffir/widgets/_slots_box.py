@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from diffir_core.errors import DiffIRError
+from napari_diffir._typed_paths import saved_as
 from napari_diffir.widgets._parts import NumberSlider, button, small_label
 from napari_diffir.widgets._source_box import narrow
 
@@ -116,7 +117,8 @@ class SlotsBox(QWidget):
         suggested = "chosen.ipr.json"
         name, _ = QFileDialog.getSaveFileName(self, "Export", suggested, _FILES)
         if name:
-            self._try(lambda: self._session.choosing.save(Path(name)))
+            save = self._session.choosing.save
+            self._try(lambda: save(saved_as(name, ".ipr.json")))
 
     def show_all(self) -> None:
         """Show what was chosen; this is no choice itself."""
