@@ -16,6 +16,7 @@ from napari_diffir._scripting import Failure
 from napari_diffir._training_state import STAGES, TrainingState
 from napari_diffir._training_steps import Job, Outcome, RunControl, training_steps
 from napari_diffir._watched_run import WatchedRun
+from napari_diffir._wording import counted
 
 if TYPE_CHECKING:
     from diffir_training.recipe import Recipe
@@ -108,8 +109,14 @@ class TrainingSession(WatchedRun):
             state.step, state.message = state.steps, f"Trained: {outcome}"
             state.phase = "finished"
         else:  # Stopped, or told to quit by napari.
-            state.message = f"Stopped after {state.step} steps. Resume goes on."
-            state.phase = "stopped"
+            state.message, state.phase = self._stopped_sentence(), "stopped"
+
+    def _stopped_sentence(self) -> str:
+        """Promise no more than the folder holds: there may be no checkpoint yet."""
+        folder = self.state.folder
+        if folder is None or not holds_run(folder):
+            return "Stopped before the first step. Start begins anew."
+        return f"Stopped after {counted(self.state.step, 'step')}. Resume goes on."
 
 
 @functools.cache

@@ -260,6 +260,19 @@ def test_napari_quitting_its_workers_keeps_a_checkpoint(
     assert saved_step(tmp_path) >= session.state.step
 
 
+def test_what_was_stopped_at_once_is_begun_anew(
+    viewer: Any, qtbot: Any, tmp_path: Path, session: Any
+) -> None:
+    widget = open_widget(viewer)
+    widget.form.folder_edit.setText(str(tmp_path))
+    session.start(tmp_path, long_recipe)
+    session.stop()
+    qtbot.waitUntil(lambda: session.state.phase == "stopped", timeout=60_000)
+    qtbot.waitUntil(lambda: not session.is_busy, timeout=20_000)
+    assert not widget.resume_button.isEnabled()
+    assert "Start begins anew" in widget.status.message.text()
+
+
 def test_a_failure_is_one_sentence_in_the_widget(
     viewer: Any, qtbot: Any, tmp_path: Path, session: Any, monkeypatch: Any
 ) -> None:
