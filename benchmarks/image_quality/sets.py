@@ -17,6 +17,10 @@
   neighbours, along the lines of a scan or along both axes.
 - `simulated processed`: the variety as software left it: turned scans, pixels repeated
   or interpolated, medians.
+- `simulated moved`: the variety as registration and turning leave it, with empty
+  borders.
+- `simulated bright`: the variety with a bright background: inverted, and as it would be
+  in transmitted light.
 - `simulated scanned`: electron micrographs, binned by four, with noise that is
   correlated along the lines of a scan, by 0.73; in half, lines are off as a whole.
 """
@@ -28,6 +32,8 @@ from pathlib import Path
 
 from image_quality import real_sets as real
 from image_quality import simulated_sets as simulated
+from image_quality.bright_sets import simulated_bright
+from image_quality.moved_sets import simulated_moved
 from image_quality.pairs import Pair
 
 IPR_SETS = ("w2s", "fmd mixed", "fmd fields", "simulated nuclei")
@@ -42,6 +48,8 @@ SETS: dict[str, Callable[[Path], Iterator[Pair]]] = {
     "simulated correlated": simulated.simulated_correlated,
     "simulated resampled": simulated.simulated_resampled,
     "simulated processed": simulated.simulated_processed,
+    "simulated moved": simulated_moved,
+    "simulated bright": simulated_bright,
     "simulated nuclei": simulated.simulated_nuclei,
     "simulated sem": simulated.simulated_sem,
     "simulated scanned": simulated.simulated_scanned,

@@ -216,7 +216,7 @@ def test_the_command_prints_every_table_and_goes_on(
     first = run("quality.py", *where, *few)
     for title in ("w2s", "fmd mixed", "fmd fields", "fmd repeats", "simulated nuclei",
                   "simulated sem", "simulated scanned", "simulated resampled",
-                  "simulated processed",
+                  "simulated processed", "simulated moved", "simulated bright",
                   "simulated variety", "Targets", "Published",
                   "Empty", "Repeated", "Flicker", "least gain"):  # fmt: skip
         assert title in first
