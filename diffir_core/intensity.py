@@ -111,11 +111,11 @@ def fit_mapping(
     options: IntensityOptions | None = None,
     negative: bool | None = False,
 ) -> IntensityMapping:
-    """Fit the mapping to a sample of finite values, of any shape and real dtype.
+    """Fit the mapping to a sample of values, of any shape and real dtype.
 
     Constant values get a scale of 1 if they are integers, as what a network invents on
-    nothing is rounded off then, and else a millionth of the value. Values of pixels
-    that software filled, if it is clear that there are such, do not count.
+    nothing is rounded off then, and else a millionth of the value. NaN does not count,
+    nor do values of pixels that software filled, if it is clear that there are such.
 
     Parameters
     ----------
@@ -127,7 +127,9 @@ def fit_mapping(
         Whether the network is to see the negative; None: if the background is bright.
     """
     options = options or IntensityOptions()
-    wide = values.astype(np.result_type(values, np.float32), copy=False)
+    wide = _numbers(values.astype(np.result_type(values, np.float32), copy=False))
+    if not wide.size:
+        return IntensityMapping(0.0, 1.0)
     if (blank_below := blank_threshold(wide)) is not None:
         wide = wide[wide >= blank_below]
     if negative is None:
@@ -142,6 +144,11 @@ def fit_mapping(
         return IntensityMapping(zero, one - zero, blank_below)
     scale = 1.0 if values.dtype.kind in "iu" else _millionth(zero)
     return IntensityMapping(zero, scale)
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[Any]:
+    missing = np.isnan(values)
+    return values[~missing] if missing.any() else values
 
 
 def _ends(

@@ -1,5 +1,7 @@
 """Pixels of a plane of which nothing was recorded: they stay exactly as they are.
 
+They are NaN, or far below all that was recorded (`IntensityMapping.blank_below`).
+
 The network would take the step to them for structure, and from an even area it would
 learn that there is no noise. It sees what is beside them instead, mirrored along the
 rows, and the result has the values that they had.
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core._converting import converted
+from diffir_core.errors import InputError
 from diffir_core.intensity import IntensityMapping
 from diffir_core.stacks.extremes import without_hot_pixels
 
@@ -75,6 +78,16 @@ def _repeated(part: NDArray[Any], scale: int) -> NDArray[Any]:
     return part.repeat(scale, axis=1).repeat(scale, axis=2)
 
 
+def check_holds_missing(values: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    """Refuse NaN among values that are to become integers."""
+    if dtype.kind != "f" and values.dtype.kind == "f":
+        if missing := int(np.isnan(values).sum()):
+            raise InputError(
+                f"The image has {missing} NaN, which {dtype} cannot hold; choose "
+                "the output type float32, or replace them."
+            )
+
+
 def recorded(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[Any]:
     """Give (channels, Y, X) as the network may see it: no empty and no hot pixels."""
     filled = Blanks(values, mapping).filled(values, mapping)
@@ -84,13 +97,14 @@ def recorded(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[Any]:
 def _blank_pixels(
     values: NDArray[Any], mapping: IntensityMapping
 ) -> NDArray[np.bool_] | None:
-    if mapping.blank_below is None:
-        return None
-    dark = np.asarray(values < mapping.blank_below)
-    if not dark.any():
-        return None
-    blank = dark & (_dark_neighbours(dark) >= _COMPANY)
-    return blank if blank.any() else None
+    blank = None
+    if mapping.blank_below is not None:
+        dark = np.asarray(values < mapping.blank_below)
+        if dark.any():
+            blank = dark & (_dark_neighbours(dark) >= _COMPANY)
+    if values.dtype.kind == "f" and (missing := np.isnan(values)).any():
+        blank = missing if blank is None else missing | blank
+    return blank if blank is not None and blank.any() else None
 
 
 def _dark_neighbours(dark: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from diffir_core.engine import fine_structure, local_mean
 from diffir_core.engine.planes import Plane, take_tile
 from diffir_core.engine.restorer import Restorer
 from diffir_core.intensity import IntensityMapping
-from diffir_core.stacks.blanks import Blanks, recorded
+from diffir_core.stacks.blanks import Blanks, check_holds_missing, recorded
 from diffir_core.stacks.extremes import (
     are_extreme,
     excess,
@@ -39,6 +39,7 @@ class MappedPlane:
         dtype: np.dtype[Any],
     ) -> None:
         config = restorer.config
+        check_holds_missing(values, dtype)
         self._blanks = Blanks(values, mapping)
         values = without_hot_pixels(self._blanks.filled(values, mapping), mapping)
         self._values, self._mapping, self._config = values, mapping, config

@@ -26,7 +26,7 @@ from diffir_core.ipr import IPR
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks._coarse import Pace, enlarged, middle, thinned
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.blanks import Blanks, recorded
+from diffir_core.stacks.blanks import Blanks, check_holds_missing, recorded
 from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.extremes import seen
 from diffir_core.stacks.plane_iprs import PlaneIPRs, silently
@@ -139,6 +139,7 @@ class Previewer:
         yield from silently(restorer.restore([job]))
         self.pace.learn(few[0].size, time.perf_counter() - started)
         grown = enlarged(out, config.scale * height, config.scale * width)
+        check_holds_missing(part, options.dtype(self.iprs.source.dtype))
         look, _ = mapping.from_model(grown, options.dtype(self.iprs.source.dtype))
         Blanks(part, mapping).put_back(look, scale=config.scale)
         return look

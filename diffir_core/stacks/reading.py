@@ -67,14 +67,14 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
 
 
 def read_plane(source: StackSource, plane: PlaneIndex) -> NDArray[Any]:
-    """Read a plane, (channels, Y, X), and refuse values that are not finite."""
+    """Read a plane, (channels, Y, X), refusing infinite values; NaN is missing."""
     values = source.read(plane)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        nan, inf = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+    if values.dtype.kind == "f" and (infinite := np.isinf(values)).any():
         where = ", ".join(f"{axis}={i}" for axis, i in plane.position)
         raise InputError(
-            f"The image has {nan} NaN and {inf} infinite values"
-            f"{f' at {where}' if where else ''}; replace them with finite ones."
+            f"The image has {int(infinite.sum())} infinite values"
+            f"{f' at {where}' if where else ''}; replace them with finite ones, or "
+            "with NaN where nothing was recorded."
         )
     if values.dtype.kind in "ui" and values.dtype.itemsize == 8:
         _check_digits(values)

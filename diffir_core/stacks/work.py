@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from diffir_core._converting import converted
 from diffir_core.engine.restorer import Restorer
 from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.blanks import check_holds_missing
 from diffir_core.stacks.planes import MappedPlane
 from diffir_core.stacks.reading import read_plane
 from diffir_core.stacks.source import StackSource
@@ -87,9 +88,11 @@ class StackWork:
         return UnitValues(unit, planes, tuple(checksum(values) for values in planes))
 
     def _read(self, plane: PlaneIndex) -> NDArray[Any]:
-        """Read a plane; one that is only copied may hold NaN, if the result can."""
+        """Read a plane; one that is only copied may hold what the result can."""
         if self.is_restored(plane) or self.dtype.kind != "f":
-            return read_plane(self.source, plane)
+            values = read_plane(self.source, plane)
+            check_holds_missing(values, self.dtype)
+            return values
         return self.source.read(plane)
 
     def restore(

@@ -16,6 +16,7 @@ from diffir_core.intensity import IntensityMapping, fit_mapping
 from diffir_core.stacks.blanks import Blanks, recorded
 from diffir_core.stacks.plane_iprs import PlaneIPRs
 from diffir_core.stacks.previewing import Previewer, RegionPreview
+from diffir_core.stacks.source import open_source
 from diffir_core.stacks.statistics import StackStatistics
 
 SIDE = 128
@@ -184,3 +185,39 @@ def test_previews_show_empty_pixels_as_the_result_has_them(
     assert {look.exactness for look in looks} == {"coarse", "near", "exact"}
     for look in looks:
         assert not look.restored[0][CORNER[20:60, 20:60]].any()
+
+
+def test_missing_pixels_stay_missing_and_the_rest_is_restored(
+    model: diffir.Model, tmp_path: Path
+) -> None:
+    signal = cells()
+    stack = np.stack([camera(signal, 100).astype(np.float32)] * 3)
+    missing = np.zeros(stack.shape, bool)
+    missing[0, CORNER], missing[1, 60, 60], missing[2] = True, True, True
+    holes = np.where(missing, np.float32(np.nan), stack)
+    result = diffir.restore(holes, model, axes="ZYX")
+    assert np.array_equal(np.isnan(result), missing)
+    off = (result - signal - 100)[~missing]
+    assert np.sqrt(np.mean(off**2)) < 0.35 * np.std((stack - signal - 100)[~missing])
+    for target in (tmp_path / "out.ome.tif", tmp_path / "out.ome.zarr"):
+        tifffile.imwrite(
+            tmp_path / "in.tif", holes, imagej=True, metadata={"axes": "ZYX"}
+        )
+        diffir.restore_file(tmp_path / "in.tif", target, model)
+        written = open_source(target)
+        planes = [written.read(plane)[0] for plane in written.layout.planes(1)]
+        assert np.array_equal(planes, result, equal_nan=True)
+
+
+def test_integers_cannot_hold_missing_pixels(model: diffir.Model) -> None:
+    holes = np.where(CORNER, np.nan, camera(cells(), 100)).astype(np.float32)
+    options = diffir.RestoreOptions(output_dtype="uint16")
+    with pytest.raises(diffir.errors.InputError, match="NaN, which uint16 cannot"):
+        diffir.restore(holes, model, axes="YX", options=options)
+
+
+def test_samples_keep_missing_pixels(model: diffir.Model) -> None:
+    holes = np.where(CORNER, np.nan, camera(cells(), 100)).astype(np.float32)
+    mean, deviation = diffir.restore_samples(holes, model, axes="YX", samples=2)
+    assert np.array_equal(np.isnan(mean), CORNER)
+    assert np.isfinite(deviation).all()

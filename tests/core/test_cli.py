@@ -68,8 +68,8 @@ def test_what_the_user_can_mend_is_one_line_and_status_two(
 ) -> None:
     out = str(tmp_path / "out.tif")
     stage1 = save_tiny(tmp_path, "first", stage=1)
-    nan = np.full((8, 8), np.nan, np.float32)
-    tifffile.imwrite(tmp_path / "nan.tif", nan, ome=True, metadata={"axes": "YX"})
+    inf = np.full((8, 8), np.inf, np.float32)
+    tifffile.imwrite(tmp_path / "inf.tif", inf, ome=True, metadata={"axes": "YX"})
     (tmp_path / "job.yaml").write_text("sede: 3\n")
     (tmp_path / "cut.tif").write_bytes(Path(NOISY).read_bytes()[:5000])
     for arguments, message in (
@@ -82,7 +82,7 @@ def test_what_the_user_can_mend_is_one_line_and_status_two(
         ([NOISY, out, "--resume", "--overwrite"], "not both"),
         ([NOISY], "OUT"),
         ([NOISY, out, "--options", str(tmp_path / "job.yaml")], "sede"),
-        ([str(tmp_path / "nan.tif"), out], "64 NaN"),
+        ([str(tmp_path / "inf.tif"), out], "64 infinite"),
         ([str(tmp_path / "cut.tif"), out], "truncated"),
     ):
         if "--model" not in arguments:

@@ -232,7 +232,7 @@ def test_what_is_invented_on_a_constant_channel_is_no_part_of_its_value(
     ("image", "axes", "options", "message"),
     [
         (np.zeros((0, 5)), "YX", {}, "empty"),
-        (np.full((8, 8), np.nan), "YX", {}, "64 NaN"),
+        (np.full((8, 8), np.nan), "YX", {"output_dtype": "uint8"}, "64 NaN"),
         (np.full((2, 8, 8), np.inf, np.float32), "ZYX", {}, "64 infinite.*Z=0"),
         (np.zeros((8, 8), complex), "YX", {}, "complex128"),
         (np.zeros((8, 8), bool), "YX", {}, "bool"),

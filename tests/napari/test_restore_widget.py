@@ -143,13 +143,13 @@ def test_a_failure_is_one_sentence_in_the_widget(
     shown: list[str] = []
     monkeypatch.setattr("napari_diffir.widgets.restore.show_error", shown.append)
     image = np.ones((32, 32), np.float32)
-    image[3, 4] = np.nan
+    image[3, 4] = np.inf
     viewer.add_image(image, name="holes", contrast_limits=(0, 1))
     widget = open_widget(viewer, tiny_model)
     widget.restore_button.click()
     qtbot.waitUntil(lambda: bool(shown), timeout=60_000)
     qtbot.waitUntil(lambda: widget.restore_button.isEnabled(), timeout=10_000)
-    assert "1 NaN" in widget.status.text()
+    assert "1 infinite" in widget.status.text()
     assert len(viewer.layers) == 1
 
 
