@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import diffir_core as diffir
 from diffir_core.intensity import fit_mapping
+from diffir_core.models import shipped_models
 from diffir_core.stacks.extremes import MOST, excess, seen, without_hot_pixels
 
 SIDE = 96
@@ -77,6 +78,13 @@ def test_each_channel_has_its_own_background(model: diffir.Model) -> None:
     stack = np.stack([fluorescence(), 1000 - fluorescence(1)])
     _, report = diffir.restore(stack, model, axes="CYX", return_report=True)
     assert [np.sign(mapping.scale) for mapping in report.mappings] == [1, -1]
+
+
+@pytest.mark.parametrize("name", sorted(shipped_models()))
+def test_models_for_fluorescence_expect_a_dark_background(name: str) -> None:
+    card = diffir.load_model(name).card
+    assert card is not None
+    assert card.expects_dark_background == name.startswith("fluo")
 
 
 def test_models_that_know_bright_backgrounds_see_images_as_they_are() -> None:
