@@ -74,7 +74,7 @@ def of_model(name: str, dtype: str | None = None) -> Method:
     model = diffir.load_model(name)
     options = diffir.RestoreOptions(output_dtype=dtype)
     settled = settle(model.card, options)
-    told = "".join(str(int(value)) for value in settled.model_dump().values())
+    told = "".join(str(value)[0] for value in settled.model_dump().values())
     return Method(
         f"{model.name}, {dtype}" if dtype else model.name,
         f"{model.fingerprint[:16]}-{told}",
