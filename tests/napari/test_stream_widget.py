@@ -290,7 +290,7 @@ def test_what_cannot_be_done_is_told_before_it_is_pressed(
     [
         ("~nosuchuser/o.ome.zarr", "knows no home folder '~nosuchuser'"),
         ("/tmp/" + 300 * "a" + ".ome.zarr", "file name too long"),
-        ("/tmp/" + 240 * "a" + ".ome.zarr", "file name too long"),
+        ("/tmp/" + 240 * "a" + ".ome.zarr", "choose a shorter one"),
     ],
 )
 def test_an_output_that_names_no_place_is_told(
