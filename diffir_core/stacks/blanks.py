@@ -32,11 +32,19 @@ class Blanks:
     def __init__(self, values: NDArray[Any], mapping: IntensityMapping) -> None:
         self._blank = _blank_pixels(values, mapping)
         self._values = None if self._blank is None else values
+        self._fill: NDArray[Any] | None = None
+
+    @property
+    def are_there(self) -> bool:
+        """Tell whether any pixel is empty."""
+        return self._blank is not None
 
     def filled(self, values: NDArray[Any], mapping: IntensityMapping) -> NDArray[Any]:
         """Give the values with what is beside empty pixels mirrored into them."""
         if self._blank is None:
             return values
+        if self._fill is not None:
+            return self._fill
         dark_end = mapping.offset
         if values.dtype.kind in "iu":
             dark_end = round(dark_end)
@@ -46,6 +54,13 @@ class Blanks:
             if blank.all():
                 image[:] = dark_end
         return out
+
+    def cut_to(self, rows: slice, columns: slice, mapping: IntensityMapping) -> None:
+        """Keep those of a part of the plane, filled as they are in the whole."""
+        if self._blank is not None and self._values is not None:
+            part = slice(None), rows, columns
+            self._fill = self.filled(self._values, mapping)[part].copy()
+            self._values, self._blank = self._values[part], self._blank[part]
 
     def put_back(
         self,

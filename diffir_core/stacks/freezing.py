@@ -15,8 +15,11 @@ from diffir_core.engine.halo import probe_halo
 from diffir_core.engine.restorer import Restorer
 from diffir_core.engine.workers import exhaust
 from diffir_core.errors import InputError
+from diffir_core.intensity import IntensityMapping
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
+from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.blanks import Blanks
 from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.groups import stack_attention, stack_ipr
 from diffir_core.stacks.planes import MappedPlane, kept_reach_px
@@ -105,7 +108,8 @@ def render(
     Parameters
     ----------
     image
-        Array-like of one plane; of a lazy one, only the region and a halo are read.
+        Array-like of one plane; of a lazy one, only the region and a halo are read,
+        unless there are empty pixels among them: the whole plane is, then.
     region
         Rows and columns of the input; None is the whole plane.
     """
@@ -137,7 +141,11 @@ def render(
         raise InputError(f"Render one plane at a time, not {len(planes)}.")
     values = read_plane(source, planes[0])
     dtype = options.dtype(source.dtype)
-    mapped = MappedPlane(values, state.mapping, restorer, dtype)
+    blanks = Blanks(values, state.mapping)
+    if blanks.are_there and values.shape[1:] != (height, width):
+        (plane,) = layout.planes(model.config.in_channels)
+        blanks = _blanks_of_part(whole, plane, state.mapping, rows, columns)
+    mapped = MappedPlane(values, state.mapping, restorer, dtype, blanks)
     job = restorer.job(mapped.plane, state.ipr)
     job.attention = dict(state.attention)
     exhaust(restorer.restore([job]))
@@ -155,3 +163,16 @@ def render(
     )
     planes[0].put(out, kept)
     return out
+
+
+def _blanks_of_part(
+    whole: ArraySource,
+    plane: PlaneIndex,
+    mapping: IntensityMapping,
+    rows: slice,
+    columns: slice,
+) -> Blanks:
+    """Give the empty pixels of a part: what they see may come from anywhere."""
+    blanks = Blanks(read_plane(whole, plane), mapping)
+    blanks.cut_to(rows, columns, mapping)
+    return blanks

@@ -28,7 +28,8 @@ class MappedPlane:
     """A plane on its way: its values, the mapping, and room for the result.
 
     Where the restorer keeps the local mean or fine structure, the result waits in model
-    units until all of it is there.
+    units until all of it is there. Its empty pixels are those of the values, if they
+    are not given.
     """
 
     def __init__(
@@ -37,10 +38,11 @@ class MappedPlane:
         mapping: IntensityMapping,
         restorer: Restorer,
         dtype: np.dtype[Any],
+        blanks: Blanks | None = None,
     ) -> None:
         config = restorer.config
         check_holds_missing(values, dtype)
-        self._blanks = Blanks(values, mapping)
+        self._blanks = blanks or Blanks(values, mapping)
         values = without_hot_pixels(self._blanks.filled(values, mapping), mapping)
         self._values, self._mapping, self._config = values, mapping, config
         self._dtype = dtype

@@ -155,6 +155,23 @@ def test_statistics_keep_what_is_blank() -> None:
     assert IntensityMapping.from_dict(older) == IntensityMapping(100.0, 7.0)
 
 
+def test_a_region_under_a_frozen_state_is_that_of_the_whole(
+    model: diffir.Model,
+) -> None:
+    image = camera(np.tile(cells(), (1, 4)), 500)
+    y, x = np.mgrid[:SIDE, : 4 * SIDE]
+    image[y < 0.05 * x] = 0  # By three degrees: a row's nearest pixels are far away.
+    options = diffir.RestoreOptions(output_dtype="float32")
+    state = diffir.freeze(image, model, axes="YX", options=options)
+    whole, part = (
+        diffir.render(image, model, state, region=region, options=options)
+        for region in (None, (0, 48, 330, 370))
+    )
+    off = np.abs(part - whole[:48, 330:370])
+    assert off.max() < 1e-4 * whole.std()
+    assert not part[image[:48, 330:370] == 0].any()
+
+
 def test_a_larger_result_has_empty_pixels_repeated() -> None:
     enlarging = diffir.load_model("fluo-sr-x2")
     cut = np.where(CORNER, 0, camera(cells(), 500)).astype(np.uint16)[:64, :64]
