@@ -110,6 +110,7 @@ def fit_mapping(
     values: NDArray[Any],
     options: IntensityOptions | None = None,
     negative: bool | None = False,
+    lines: NDArray[Any] | None = None,
 ) -> IntensityMapping:
     """Fit the mapping to a sample of values, of any shape and real dtype.
 
@@ -125,12 +126,15 @@ def fit_mapping(
         Which percentiles become 0 and 1.
     negative
         Whether the network is to see the negative; None: if the background is bright.
+    lines
+        Rows of the image, along the last axis, by which areas that were filled are told
+        from single zeros, as of photons; None: the sample, if it has several axes.
     """
     options = options or IntensityOptions()
     wide = _numbers(values.astype(np.result_type(values, np.float32), copy=False))
     if not wide.size:
         return IntensityMapping(0.0, 1.0)
-    if (blank_below := blank_threshold(wide)) is not None:
+    if (blank_below := blank_threshold(wide, _rows(values, lines))) is not None:
         wide = wide[wide >= blank_below]
     if negative is None:
         negative = _has_bright_background(wide)
@@ -144,6 +148,13 @@ def fit_mapping(
         return IntensityMapping(zero, one - zero, blank_below)
     scale = 1.0 if values.dtype.kind in "iu" else _millionth(zero)
     return IntensityMapping(zero, scale)
+
+
+def _rows(values: NDArray[Any], lines: NDArray[Any] | None) -> NDArray[Any]:
+    """Give what lies side by side in the image: none of one row of samples."""
+    if lines is not None:
+        return lines
+    return values if values.ndim > 1 else values[:0]
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[Any]:

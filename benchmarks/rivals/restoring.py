@@ -12,7 +12,7 @@ from diffir_core.engine.device import choose_device, full_float32
 from diffir_core.intensity import fit_mapping
 from diffir_core.stacks.reading import read_plane
 from diffir_core.stacks.source import ArraySource
-from diffir_core.stacks.subsampling import sample_values
+from diffir_core.stacks.subsampling import take_sample
 from rivals.networks import Rival
 
 
@@ -25,7 +25,7 @@ def restore_with(network: Rival, image: NDArray[Any]) -> NDArray[Any]:
     """
     source = ArraySource(image, "YX")
     (plane,) = source.layout.planes(1)
-    mapping = fit_mapping(sample_values(source, [plane]))
+    mapping = fit_mapping(take_sample(source, [plane]).values)
     values = torch.from_numpy(mapping.to_model(read_plane(source, plane)))
     device = choose_device("auto").device
     with full_float32(device):

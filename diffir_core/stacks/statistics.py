@@ -12,15 +12,15 @@ from torch import Tensor
 
 from diffir_core.engine.restorer import Restorer
 from diffir_core.engine.workers import exhaust
-from diffir_core.intensity import IntensityMapping, fit_mapping
+from diffir_core.intensity import IntensityMapping
 from diffir_core.ipr import IPR
 from diffir_core.stacks.axes import PlaneIndex
 from diffir_core.stacks.groups import Group, Shared, shared_by_group_steps, time_of
 from diffir_core.stacks.source import StackSource
 from diffir_core.stacks.subsampling import (
     by_channel,
-    sample_values,
-    sample_values_steps,
+    take_sample,
+    take_sample_steps,
 )
 from diffir_core.stacks.units import checksum, decode_vector, encode_vector
 
@@ -115,11 +115,11 @@ def measure_steps(
     """Do as `measure` does, and yield often enough to be paused or closed at once."""
     mappings, samples = {}, {}
     for channel, members in by_channel(planes).items():
-        values = yield from sample_values_steps(source, members)
-        mappings[channel] = fit_mapping(
-            values, restorer.options.intensity, restorer.settled.negative
+        sample = yield from take_sample_steps(source, members)
+        mappings[channel] = sample.mapping(
+            restorer.options, negative=restorer.settled.negative
         )
-        samples[channel] = checksum(values)
+        samples[channel] = checksum(sample.values)
     shared = yield from shared_by_group_steps(source, planes, restorer, mappings)
     return StackStatistics(mappings, shared, samples)
 
@@ -129,7 +129,7 @@ def sample_checksums(
 ) -> dict[int | None, int]:
     """Give the checksums of `StackStatistics.samples`, to compare."""
     return {
-        channel: checksum(sample_values(source, members))
+        channel: checksum(take_sample(source, members).values)
         for channel, members in by_channel(planes).items()
     }
 

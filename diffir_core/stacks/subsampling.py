@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from math import gcd
 from typing import Any
 
@@ -20,6 +21,23 @@ from diffir_core.stacks.source import StackSource
 
 _SAMPLED_PLANES = 64
 _SAMPLED_VALUES = 100_000
+_VALUES_OF_LINES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What speaks for the values of a channel, of planes spread over the stack."""
+
+    values: NDArray[Any]
+    """Every so many pixels."""
+    lines: NDArray[Any]
+    """Some rows, whole: what lies side by side."""
+
+    def mapping(
+        self, options: RestoreOptions, *, negative: bool | None
+    ) -> IntensityMapping:
+        """Fit the intensity mapping of the channel."""
+        return fit_mapping(self.values, options.intensity, negative, self.lines)
 
 
 def fit_mappings(
@@ -31,9 +49,7 @@ def fit_mappings(
     """Fit one intensity mapping a channel to planes spread over the whole stack."""
     negative = settle(model.card, options).negative
     return {
-        channel: fit_mapping(
-            sample_values(source, members), options.intensity, negative
-        )
+        channel: take_sample(source, members).mapping(options, negative=negative)
         for channel, members in by_channel(planes).items()
     }
 
@@ -48,22 +64,30 @@ def by_channel(
     return channels
 
 
-def sample_values(source: StackSource, planes: list[PlaneIndex]) -> NDArray[Any]:
-    """Give values of planes spread evenly, every so many pixels: bounded memory."""
-    return exhaust(sample_values_steps(source, planes))
+def take_sample(source: StackSource, planes: list[PlaneIndex]) -> Sample:
+    """Give values of planes spread evenly: bounded memory."""
+    return exhaust(take_sample_steps(source, planes))
 
 
-def sample_values_steps(
+def take_sample_steps(
     source: StackSource, planes: list[PlaneIndex]
-) -> Generator[float, None, NDArray[Any]]:
-    """Do as `sample_values` does, and yield after each plane."""
-    samples = []
+) -> Generator[float, None, Sample]:
+    """Do as `take_sample` does, and yield after each plane."""
+    samples, lines = [], []
     for plane in sampled_planes(planes):
         values = read_plane(source, plane)
         step = sampling_step(values.size, values.shape[-1])
         samples.append(values.ravel()[::step].copy())  # A view would keep the plane.
+        lines.append(some_lines(values).copy())
         yield 0.0
-    return np.concatenate(samples)
+    return Sample(np.concatenate(samples), np.concatenate(lines))
+
+
+def some_lines(values: NDArray[Any]) -> NDArray[Any]:
+    """Give a view of rows that are evenly spread over all channels, (n, X)."""
+    rows = values.reshape(-1, values.shape[-1])
+    step = -(-len(rows) // max(1, _VALUES_OF_LINES // rows.shape[1]))
+    return rows[step // 2 :: step]
 
 
 def sampling_step(values: int, width: int) -> int:

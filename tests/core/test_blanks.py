@@ -16,8 +16,9 @@ from diffir_core.intensity import IntensityMapping, fit_mapping
 from diffir_core.stacks.blanks import Blanks, recorded
 from diffir_core.stacks.plane_iprs import PlaneIPRs
 from diffir_core.stacks.previewing import Previewer, RegionPreview
-from diffir_core.stacks.source import open_source
+from diffir_core.stacks.source import ArraySource, open_source
 from diffir_core.stacks.statistics import StackStatistics
+from diffir_core.stacks.subsampling import take_sample
 
 SIDE = 128
 
@@ -85,6 +86,11 @@ NOTHING_IS_BLANK: dict[str, NDArray[Any]] = {
     "some photons": photons(1.0, gain=20),
     "photons in cells": photons(0.01)
     + np.random.default_rng(3).poisson(cells().repeat(2, 0).repeat(2, 1)),
+    "photons, as corrected for the illumination": photons(0.7)
+    * np.linspace(0.8, 1.25, 256),
+    "photons of a noisy detector": np.where(
+        photons(0.1) > 0, np.random.default_rng(4).normal(100, 25, (256, 256)), 0
+    ),
     "clipped": (photons(50).astype(int) - 40).clip(0),
     "subtracted": np.random.default_rng(0).normal(0, 3, (64, 64)).clip(0),
     "beads": 100 + 1000 * (cells() > 30) + photons(5)[:SIDE, :SIDE],
@@ -96,6 +102,21 @@ NOTHING_IS_BLANK: dict[str, NDArray[Any]] = {
 @pytest.mark.parametrize("name", NOTHING_IS_BLANK)
 def test_dark_pixels_are_not_taken_for_empty_ones(name: str) -> None:
     assert fit_mapping(NOTHING_IS_BLANK[name]).blank_below is None
+
+
+def test_single_zeros_are_told_from_a_narrow_border_in_a_large_image() -> None:
+    rng = np.random.default_rng(5)
+    light = np.tile(np.linspace(0.8, 1.25, 1201), (1200, 1)).astype(np.float32)
+    border = rng.normal(500, 20, light.shape)
+    border[:, :12] = 0
+    for image, is_blank in (
+        (rng.poisson(0.7, light.shape) * light, False),
+        (border, True),
+    ):
+        source = ArraySource(image, "YX")
+        sample = take_sample(source, source.layout.planes(1))
+        mapping = sample.mapping(diffir.RestoreOptions(), negative=None)
+        assert (mapping.blank_below is not None) == is_blank
 
 
 def test_dead_pixels_and_rows_in_what_was_recorded_are_not_empty() -> None:

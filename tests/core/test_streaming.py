@@ -210,7 +210,7 @@ def test_planes_that_were_sampled_are_let_go(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(subsampling, "read_plane", reading)
     source = ArraySource(noisy((20, 40, 48)), "ZYX")
-    steps = subsampling.sample_values_steps(source, source.layout.planes(1))
+    steps = subsampling.take_sample_steps(source, source.layout.planes(1))
     for _ in steps:
         assert sum(plane() is not None for plane in read) <= 2
 
