@@ -169,9 +169,10 @@ def _ends(
     percentiles = np.array([options.low_percentile, options.high_percentile])
     if negative:
         percentiles = 100 - percentiles
-    zero, one = np.percentile(values, percentiles).astype(float)
+    zero, one = (float(end) for end in np.percentile(values, percentiles))
     if one == zero:  # Nearly all values are equal: fall back to the full range.
-        zero, one = float(values.min()), float(values.max())
+        low, high = float(values.min()), float(values.max())
+        return (high, low) if negative else (low, high)
     return zero, one
 
 

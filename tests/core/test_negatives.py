@@ -127,6 +127,13 @@ def test_extreme_values_of_a_negative_are_those_of_the_image_turned_round() -> N
     assert np.allclose(excess(-mended, restored, turned, 1), -given)
 
 
+def test_a_negative_that_is_asked_for_is_one_of_an_almost_even_image_too() -> None:
+    values = np.full((SIDE, SIDE), 1000, np.uint16)
+    values[0, :2] = 10, 2000
+    mapping = fit_mapping(values, negative=True)
+    assert (mapping.offset, mapping.scale) == (2000, -1990)
+
+
 def test_samples_of_a_negative_have_a_positive_spread(model: diffir.Model) -> None:
     image = 1000 - fluorescence()
     mean, deviation = diffir.restore_samples(image, model, axes="YX", samples=2)
