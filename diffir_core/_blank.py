@@ -54,7 +54,7 @@ def _middle_of_gap(values: NDArray[Any]) -> float | None:
     blank = values.size - others.size
     if blank < _LEAST_SHARE * values.size or not others.size:
         return None
-    low, high = np.percentile(others, (_LOW, _HIGH)).astype(float)
+    low, high = (float(end) for end in np.percentile(others, (_LOW, _HIGH)))
     gap = low - float(lowest)
     if not low < high < low + gap / _LEAST_GAP:
         return None

@@ -176,6 +176,16 @@ def test_statistics_keep_what_is_blank() -> None:
     assert IntensityMapping.from_dict(older) == IntensityMapping(100.0, 7.0)
 
 
+def test_a_run_that_goes_on_finds_the_same_pixels_empty() -> None:
+    for fill in np.arange(20, 22, 0.3):
+        values = np.where(CORNER, fill, camera(cells(), 500))
+        mapping = fit_mapping(values.astype(np.float16))
+        assert mapping.blank_below is not None
+        edge = np.full((1, 8, 8), mapping.blank_below, np.float16)
+        kept = IntensityMapping.from_dict(mapping.to_dict())
+        assert np.array_equal(recorded(edge, mapping), recorded(edge, kept))
+
+
 def test_a_region_under_a_frozen_state_is_that_of_the_whole(
     model: diffir.Model,
 ) -> None:
