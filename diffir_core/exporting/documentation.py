@@ -50,6 +50,8 @@ restored = output * (high - low) + low
   flicker; napari-diffir uses one mapping for a stack.
 - **Bright spots and hot pixels** beyond the clipping stay clipped or are smoothed;
   napari-diffir takes out single hot pixels and gives bright spots back.
+- **Empty pixels**, as software leaves beside images that it turns or stitches, are
+  restored as if they were data; napari-diffir passes over them.
 {kept}- The diffusion starts from the noise of seed {seed}; it cannot be chosen.
 
 ## Validation
@@ -78,6 +80,10 @@ _FLIPS = """\
 - **All four flips** are averaged by napari-diffir with this model, but not by the
   package: it restores images as they lie, a little less well.
 """
+_NEGATIVE = """\
+- **Images with a bright background** are restored as their negatives by napari-diffir
+  with this model, but not by the package: turn their values round beforehand.
+"""
 
 
 def documentation(title: str, card: ModelCard, config: ModelConfig, seed: int) -> str:
@@ -98,7 +104,8 @@ def documentation(title: str, card: ModelCard, config: ModelConfig, seed: int) -
         size=_enlargement(config.scale),
         kept=(_LOCAL_MEAN if card.keeps_local_mean else "")
         + (_FINE_STRUCTURE if card.keeps_fine_structure else "")
-        + (_FLIPS if card.averages_flips else ""),
+        + (_FLIPS if card.averages_flips else "")
+        + (_NEGATIVE if card.expects_dark_background else ""),
         seed=seed,
         figures=_table(card),
         licence=card.licence or _NOTHING,
