@@ -254,6 +254,7 @@ def test_missing_pixels_stay_missing_and_the_rest_is_restored(
         diffir.restore_file(tmp_path / "in.tif", target, model)
         written = open_source(target)
         planes = [written.read(plane)[0] for plane in written.layout.planes(1)]
+        written.close()
         assert np.array_equal(planes, result, equal_nan=True)
 
 
