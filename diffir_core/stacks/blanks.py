@@ -23,7 +23,8 @@ _COMPANY = 3
 """Of its eight neighbours, so many are as dark as an empty pixel; a dead one is alone,
 and in a dead row it has two of its kind."""
 _ALL = slice(None)
-_STRIP_ROWS = 64
+_STRIP_VALUES = 2**17
+"""At a time, as the indices of what is mirrored take much more memory than they."""
 
 
 class Blanks:
@@ -90,6 +91,8 @@ class Blanks:
 
 
 def _repeated(part: NDArray[Any], scale: int) -> NDArray[Any]:
+    if scale == 1:
+        return part
     return part.repeat(scale, axis=1).repeat(scale, axis=2)
 
 
@@ -132,8 +135,9 @@ def _dark_neighbours(dark: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def _mirror_into(image: NDArray[Any], blank: NDArray[np.bool_]) -> None:
     """Fill empty pixels of (Y, X) from their row; rows that are empty from others."""
-    for first in range(0, len(image), _STRIP_ROWS):
-        rows = slice(first, first + _STRIP_ROWS)
+    step = max(1, _STRIP_VALUES // image.shape[1])
+    for first in range(0, len(image), step):
+        rows = slice(first, first + step)
         if blank[rows].any():
             index = _mirrored_index(~blank[rows])
             image[rows] = np.take_along_axis(image[rows], index, axis=1)

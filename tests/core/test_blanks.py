@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,16 @@ def test_a_region_under_a_frozen_state_is_that_of_the_whole(
     off = np.abs(part - whole[:48, 330:370])
     assert off.max() < 1e-4 * whole.std()
     assert not part[image[:48, 330:370] == 0].any()
+
+
+def test_wide_planes_are_filled_within_little_memory() -> None:
+    image = np.full((1, 64, 40_000), 500, np.uint16)
+    image[..., :10_000] = 0
+    tracemalloc.start()
+    recorded(image, IntensityMapping(450.0, 100.0, blank_below=250.0))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 8 * image.nbytes
 
 
 def test_a_larger_result_has_empty_pixels_repeated() -> None:
