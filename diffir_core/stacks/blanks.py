@@ -106,6 +106,12 @@ def check_holds_missing(values: NDArray[Any], dtype: np.dtype[Any]) -> None:
             )
 
 
+def is_empty(values: NDArray[Any], mapping: IntensityMapping) -> bool:
+    """Tell whether nothing at all was recorded of a plane, (channels, Y, X)."""
+    blank = _blank_pixels(values, mapping)
+    return blank is not None and bool(blank.all())
+
+
 def recorded(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[Any]:
     """Give (channels, Y, X) as the network may see it: no empty and no hot pixels."""
     filled = Blanks(values, mapping).filled(values, mapping)

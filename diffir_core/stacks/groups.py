@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -15,6 +16,7 @@ from diffir_core.intensity import IntensityMapping
 from diffir_core.ipr import IPR
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
+from diffir_core.stacks.blanks import is_empty
 from diffir_core.stacks.planes import DiscardedPlane, readable_plane
 from diffir_core.stacks.reading import inside, read_plane
 from diffir_core.stacks.source import StackSource
@@ -22,6 +24,7 @@ from diffir_core.stacks.subsampling import sampled_planes, spread
 
 _ATTENTION_PLANES = 16
 
+Found = TypeVar("Found")
 Group = tuple[int | None, int | None]
 """Channel and time point; None where it does not matter."""
 
@@ -88,7 +91,8 @@ def stack_ipr(
 ) -> IPR:
     """Give the IPR of CPEN's features averaged over planes, as if they were one.
 
-    Of a long stack, 64 planes, evenly spread, speak for all.
+    Of a long stack, 64 planes, evenly spread, speak for all; empty ones say nothing,
+    unless all are.
     """
     return exhaust(stack_ipr_steps(source, planes, restorer, mapping))
 
@@ -100,14 +104,21 @@ def stack_ipr_steps(
     mapping: IntensityMapping,
 ) -> Generator[float, None, IPR]:
     """Do as `stack_ipr` does, and yield after each panel."""
-    features = []
+    found = []
     planes = sampled_planes(planes)
     for plane in planes:
         values = inside(read_plane(source, plane), restorer.options.region)
         tiles = readable_plane(values, mapping, restorer.config)
-        features += yield from restorer.features([tiles])
-    mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
+        (features,) = yield from restorer.features([tiles])
+        found.append((features, is_empty(values, mapping)))
+    mean = np.mean(np.asarray(telling(found), np.float64), axis=0).astype(np.float32)
     return restorer.ipr_from(mean, f"{len(planes)} planes")
+
+
+def telling(found: Iterable[tuple[Found, bool]]) -> list[Found]:
+    """Give what planes say that are not empty, or all say if all are."""
+    pairs = list(found)
+    return [one for one, empty in pairs if not empty] or [one for one, _ in pairs]
 
 
 def stack_attention(
@@ -117,7 +128,10 @@ def stack_attention(
     mapping: IntensityMapping,
     ipr: IPR,
 ) -> dict[str, Tensor]:
-    """Give the attention of at most 16 planes, evenly spread, taken as one image."""
+    """Give the attention of at most 16 planes, evenly spread, taken as one image.
+
+    Empty ones are no part of it, unless all are.
+    """
     return exhaust(stack_attention_steps(source, planes, restorer, mapping, ipr))
 
 
@@ -129,11 +143,12 @@ def stack_attention_steps(
     ipr: IPR,
 ) -> Generator[float, None, dict[str, Tensor]]:
     """Do as `stack_attention` does, and yield after each plane read and each strip."""
-    jobs = []
+    found = []
     for plane in spread(planes, _ATTENTION_PLANES):
         values = read_plane(source, plane)
         discarded = DiscardedPlane(values, mapping, restorer.config)
-        jobs.append(restorer.job(discarded.plane, ipr))
+        found.append((restorer.job(discarded.plane, ipr), is_empty(values, mapping)))
         yield 0.0
+    jobs = telling(found)
     yield from restorer.restore(jobs, joint=True)
     return jobs[0].attention

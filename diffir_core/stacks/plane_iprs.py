@@ -15,7 +15,8 @@ from diffir_core.ipr import IPR
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.groups import group_of, stack_attention_steps
+from diffir_core.stacks.blanks import is_empty
+from diffir_core.stacks.groups import group_of, stack_attention_steps, telling
 from diffir_core.stacks.planes import readable_plane
 from diffir_core.stacks.reading import (
     check_dtype,
@@ -39,7 +40,7 @@ class PlaneIPRs:
         check_dtype(self.source.dtype)
         self.planes = self.source.layout.planes(model.config.in_channels)
         self._mappings: dict[Any, IntensityMapping] = {}
-        self._features: dict[Any, Features] = {}
+        self._features: dict[Any, tuple[Features, bool]] = {}
         self._values: tuple[PlaneIndex, NDArray[Any]] | None = None
         self._attention: tuple[Any, dict[str, Tensor]] | None = None
         self._made: tuple[RestoreOptions, Restorer] | None = None
@@ -79,11 +80,12 @@ class PlaneIPRs:
         restorer, members = self.restorer(options), [plane]
         if options.ipr_scope != "plane":
             members = sampled_planes(self._sharing(plane, options))
-        features = []
+        found = []
         for member in members:
             one = yield from self._features_of(member, restorer)
-            features.append(one)
-        mean = np.mean(np.asarray(features, np.float64), axis=0).astype(np.float32)
+            found.append(one)
+        told = np.asarray(telling(found), np.float64)
+        mean = np.mean(told, axis=0).astype(np.float32)
         return restorer.ipr_from(mean, _words(plane, len(members), options))
 
     def attention(
@@ -129,8 +131,8 @@ class PlaneIPRs:
 
     def _features_of(
         self, plane: PlaneIndex, restorer: Restorer
-    ) -> Generator[None, None, Features]:
-        """Give CPEN's features of a plane, or of the options' region of it."""
+    ) -> Generator[None, None, tuple[Features, bool]]:
+        """Give CPEN's features of a plane, or of its region, and if it is empty."""
         options = restorer.options
         mapping = self.mapping(plane, options)
         key = (plane.position, options.region, mapping)
@@ -139,7 +141,7 @@ class PlaneIPRs:
             values = inside(self.values(plane), options.region)
             tiles = readable_plane(values, mapping, self.model.config)
             (found,) = yield from silently(restorer.features([tiles]))
-            self._features[key] = found
+            self._features[key] = found, is_empty(values, mapping)
         return self._features[key]
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import diffir_core as diffir
+from diffir_core.engine.workers import exhaust
 from diffir_core.intensity import IntensityMapping, fit_mapping
 from diffir_core.stacks.blanks import Blanks, recorded
 from diffir_core.stacks.plane_iprs import PlaneIPRs
@@ -167,6 +168,25 @@ def test_planes_that_are_empty_altogether_stay_so_in_a_file(
     assert np.array_equal(written == 0, stack == 0)
     assert report.mappings[0].offset > 250
     assert np.array_equal(written, diffir.restore(stack, model, axes="ZYX"))
+
+
+def test_planes_that_are_empty_altogether_have_no_say_in_what_a_stack_shares(
+    model: diffir.Model,
+) -> None:
+    planes = np.stack([camera(cells(seed), 500) for seed in range(2)])
+    padded = np.concatenate([0 * planes, planes])
+    options = diffir.RestoreOptions(ipr_scope="stack", attention_scope="stack")
+    alone, among_others = (
+        diffir.restore(stack, model, axes="ZYX", options=options)
+        for stack in (planes, padded)
+    )
+    assert np.array_equal(among_others[2:], alone)
+    assert not among_others[:2].any()
+    iprs = PlaneIPRs(padded, model, "ZYX")
+    shown = exhaust(iprs.ipr(iprs.plane_at((2, 0, 0)), options))
+    assert np.array_equal(
+        shown.vector, diffir.extract_ipr(planes, model, axes="ZYX").vector
+    )
 
 
 def test_statistics_keep_what_is_blank() -> None:
