@@ -52,7 +52,7 @@ def test_walls_a_pixel_thin_are_not_lost(photons: float) -> None:
     model = replace(diffir.load_model("fluo-denoise"), card=None)
     restored = diffir.restore(noisy, model, axes="YX", options=FREE)
     kept = diffir.restore(noisy, model, axes="YX", options=KEPT)
-    assert quality_db(restored, truth) < quality_db(noisy, truth) - 0.5
+    assert quality_db(restored, truth) < quality_db(noisy, truth) - 0.3
     assert quality_db(kept, truth) > quality_db(noisy, truth) - 1.5
 
 
