@@ -194,7 +194,7 @@ def test_a_failed_run_leaves_the_old_output_and_nothing_else(
     identity: Model, tmp_path: Path, suffix: str
 ) -> None:
     stack = np.zeros((3, 16, 16), np.float32)
-    stack[2, 0, 0] = np.nan
+    stack[2, 0, 0] = np.inf
     tifffile.imwrite(tmp_path / "in.tif", stack, ome=True, metadata={"axes": "ZYX"})
     result = tmp_path / f"out{suffix}"
     diffir.restore_file(sample_path("noisy"), result, identity)
