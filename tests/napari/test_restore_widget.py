@@ -337,6 +337,7 @@ def test_few_grey_levels_are_said_and_may_be_kept_apart(
     box = widget.form.options_box
     for dtype in (None, "float32"):
         box.type_box.setCurrentIndex(box.type_box.findData(dtype))
+        qtbot.waitUntil(widget.restore_button.isEnabled, timeout=10_000)
         widget.restore_button.click()
         qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=60_000)
         assert "Restored 1 plane in" in widget.status.text()
