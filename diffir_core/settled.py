@@ -16,7 +16,6 @@ class Settled(FrozenConfig):
     """Planes are given back fine structure that was taken from them."""
     averages_flips: bool
     """Planes are restored in all four flips, and the mean is taken."""
-
     negative: bool | None
     """Images are restored as their negatives; None: those with a bright background."""
 

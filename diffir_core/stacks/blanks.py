@@ -31,8 +31,8 @@ class Blanks:
     """The empty pixels of a plane, (channels, Y, X), with their values; mostly none."""
 
     def __init__(self, values: NDArray[Any], mapping: IntensityMapping) -> None:
+        self._values, self._mapping = values, mapping
         self._blank = _blank_pixels(values, mapping)
-        self._values = None if self._blank is None else values
         self._fill: NDArray[Any] | None = None
 
     @property
@@ -40,28 +40,33 @@ class Blanks:
         """Tell whether any pixel is empty."""
         return self._blank is not None
 
-    def filled(self, values: NDArray[Any], mapping: IntensityMapping) -> NDArray[Any]:
+    def recorded(self) -> NDArray[Any]:
+        """Give the plane as the network may see it: no empty and no hot pixels."""
+        return without_hot_pixels(self.filled(), self._mapping)
+
+    def filled(self) -> NDArray[Any]:
         """Give the values with what is beside empty pixels mirrored into them."""
         if self._blank is None:
-            return values
+            return self._values
         if self._fill is not None:
             return self._fill
-        dark_end = mapping.offset
-        if values.dtype.kind in "iu":
+        dark_end = self._mapping.offset
+        if self._values.dtype.kind in "iu":
             dark_end = round(dark_end)
-        out = np.array(values)
+        out = np.array(self._values)
         for image, blank in zip(out, self._blank, strict=True):
             _mirror_into(image, blank)
             if blank.all():
                 image[:] = dark_end
         return out
 
-    def cut_to(self, rows: slice, columns: slice, mapping: IntensityMapping) -> None:
+    def cut_to(self, rows: slice, columns: slice) -> None:
         """Keep those of a part of the plane, filled as they are in the whole."""
-        if self._blank is not None and self._values is not None:
-            part = slice(None), rows, columns
-            self._fill = self.filled(self._values, mapping)[part].copy()
-            self._values, self._blank = self._values[part], self._blank[part]
+        part = slice(None), rows, columns
+        if self._blank is not None:
+            self._fill = self.filled()[part].copy()
+            self._blank = self._blank[part]
+        self._values = self._values[part]
 
     def put_back(
         self,
@@ -79,7 +84,7 @@ class Blanks:
         rows, columns
             Of the raw plane.
         """
-        if self._blank is not None and self._values is not None:
+        if self._blank is not None:
             values, _ = converted(self._values[:, rows, columns], result.dtype)
             blank = _repeated(self._blank[:, rows, columns], scale)
             np.copyto(result, _repeated(values, scale), where=blank)
@@ -114,8 +119,7 @@ def is_empty(values: NDArray[Any], mapping: IntensityMapping) -> bool:
 
 def recorded(values: NDArray[Any], mapping: IntensityMapping) -> NDArray[Any]:
     """Give (channels, Y, X) as the network may see it: no empty and no hot pixels."""
-    filled = Blanks(values, mapping).filled(values, mapping)
-    return without_hot_pixels(filled, mapping)
+    return Blanks(values, mapping).recorded()
 
 
 def _blank_pixels(

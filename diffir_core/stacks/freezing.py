@@ -174,5 +174,5 @@ def _blanks_of_part(
 ) -> Blanks:
     """Give the empty pixels of a part: what they see may come from anywhere."""
     blanks = Blanks(read_plane(whole, plane), mapping)
-    blanks.cut_to(rows, columns, mapping)
+    blanks.cut_to(rows, columns)
     return blanks

@@ -18,7 +18,6 @@ from diffir_core.stacks.extremes import (
     are_extreme,
     excess,
     seen,
-    without_hot_pixels,
 )
 
 _STRIP_ROWS = 256
@@ -43,7 +42,7 @@ class MappedPlane:
         config = restorer.config
         check_holds_missing(values, dtype)
         self._blanks = blanks or Blanks(values, mapping)
-        values = without_hot_pixels(self._blanks.filled(values, mapping), mapping)
+        values = self._blanks.recorded()
         self._values, self._mapping, self._config = values, mapping, config
         self._dtype = dtype
         self._settled = restorer.settled

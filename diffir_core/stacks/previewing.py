@@ -26,7 +26,7 @@ from diffir_core.ipr import IPR
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks._coarse import Pace, enlarged, middle, thinned
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.blanks import Blanks, check_holds_missing, recorded
+from diffir_core.stacks.blanks import Blanks, check_holds_missing
 from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.extremes import seen
 from diffir_core.stacks.plane_iprs import PlaneIPRs, silently
@@ -129,7 +129,8 @@ class Previewer:
         """Restore fewer pixels, under a rough guess if their IPR is not known."""
         started, (height, width) = time.perf_counter(), part.shape[1:]
         mapping, config = self.iprs.mapping(plane, options), self.iprs.model.config
-        values = seen(recorded(part, mapping), mapping)
+        blanks = Blanks(part, mapping)
+        values = seen(blanks.recorded(), mapping)
         ipr = ipr or (yield from self._guess(values, options))
         few = thinned(values, *self.pace.coarse_shape(height, width))
         shape = (config.scale * few.shape[1], config.scale * few.shape[2])
@@ -141,7 +142,7 @@ class Previewer:
         grown = enlarged(out, config.scale * height, config.scale * width)
         check_holds_missing(part, options.dtype(self.iprs.source.dtype))
         look, _ = mapping.from_model(grown, options.dtype(self.iprs.source.dtype))
-        Blanks(part, mapping).put_back(look, scale=config.scale)
+        blanks.put_back(look, scale=config.scale)
         return look
 
     def _guess(

@@ -112,7 +112,7 @@ def restore_samples_steps(
         units = mappings[plane.channel]
         raw = read_plane(source, plane)
         blanks = Blanks(raw, units)
-        values = units.to_model(blanks.filled(raw, units))
+        values = units.to_model(blanks.filled())
         generator = np.random.default_rng((seed, number))
         found = _Moments()
         for step in draw_samples(restorer, values, samples, kind, generator):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -71,6 +71,11 @@ class Degraded:
     clean: Image
     real: Image | None = None
     """What a discriminator takes for real, where `clean` was sharpened."""
+
+    def changed(self, change: Callable[[Image], Image]) -> Degraded:
+        """Give all images changed alike, as by software after an exposure."""
+        real = None if self.real is None else change(self.real)
+        return Degraded(change(self.noisy), change(self.clean), real)
 
 
 class DegradationBase(FrozenConfig):

@@ -48,8 +48,7 @@ class Blanked(DegradationBase):
         def blanked(image: Image) -> Image:
             return np.where(_distance(image, angle) < edge, value, image)
 
-        real = None if pair.real is None else blanked(pair.real)
-        return Degraded(blanked(pair.noisy), blanked(pair.clean), real)
+        return pair.changed(blanked)
 
 
 def _distance(image: Image, angle: float) -> NDArray[np.float64]:

@@ -59,8 +59,7 @@ class Processed(DegradationBase):
         def changed(image: Image) -> Image:
             return np.asarray(change(image), dtype=np.float32)
 
-        real = None if pair.real is None else changed(pair.real)
-        return Degraded(changed(pair.noisy), changed(pair.clean), real)
+        return pair.changed(changed)
 
     def _draw_change(self, side: int, generator: np.random.Generator) -> _Change:
         match pick(self.weights, generator):

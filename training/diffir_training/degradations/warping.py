@@ -40,8 +40,7 @@ class Warped(DegradationBase):
         def moved(image: Image) -> Image:
             return motion.move(image, pixel=image.shape[1] / height)
 
-        real = None if pair.real is None else moved(pair.real)
-        return Degraded(moved(pair.noisy), moved(pair.clean), real)
+        return pair.changed(moved)
 
     def _draw_motion(self, generator: np.random.Generator) -> Motion:
         order = _CUBIC if generator.random() < self.cubic_fraction else _LINEAR
