@@ -10,16 +10,14 @@ which is not rounded.
 
 from __future__ import annotations
 
-import argparse
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-from image_quality.pairs import Image, check_data, default_data, spread
+from image_quality.pairs import Image
 from image_quality.simulated_noise import eight_bit, stretched
-from image_quality.simulated_sets import clean_variety
 from image_quality.tables import markdown
+from image_quality.variety_command import model_and_images
 from numpy.typing import NDArray
 
 import diffir_core as diffir
@@ -34,17 +32,8 @@ TYPES = (None, "float32")
 
 def main() -> None:
     """Print the mean PSNR by levels, as a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=default_data())
-    parser.add_argument("--model", default="fluo-denoise")
-    parser.add_argument("--limit", type=int, help="images, evenly spread")
-    options = parser.parse_args()
-    check_data(options.data)
-    model = diffir.load_model(options.model)
-    rows = [
-        scores(name, clean, model)
-        for name, clean in spread(clean_variety(options.data), options.limit)
-    ]
+    model, images = model_and_images(__doc__)
+    rows = [scores(name, clean, model) for name, clean in images]
     for line in table(np.mean(rows, axis=0)):
         print(line)
 

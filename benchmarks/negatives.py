@@ -10,17 +10,15 @@ noisy image to its 99.8th.
 
 from __future__ import annotations
 
-import argparse
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
-from image_quality.pairs import Image, check_data, default_data, spread
+from image_quality.pairs import Image
 from image_quality.simulated_noise import stretched
-from image_quality.simulated_sets import clean_variety
 from image_quality.tables import markdown
+from image_quality.variety_command import model_and_images
 from numpy.typing import NDArray
 
 import diffir_core as diffir
@@ -48,18 +46,8 @@ LOOKS: dict[str, _Look] = {
 
 def main() -> None:
     """Print the gain by median, as a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=default_data())
-    parser.add_argument("--model", default="fluo-denoise")
-    parser.add_argument("--limit", type=int, help="images, evenly spread")
-    options = parser.parse_args()
-    check_data(options.data)
-    model = diffir.load_model(options.model)
-    found = [
-        gain
-        for name, clean in spread(clean_variety(options.data), options.limit)
-        for gain in gains(name, clean, model)
-    ]
+    model, images = model_and_images(__doc__)
+    found = [gain for name, clean in images for gain in gains(name, clean, model)]
     for line in table(np.array(found)):
         print(line)
 
