@@ -22,7 +22,7 @@ _SCALE_OF_CONSTANT = 1e-6
 digits then, and values that no sample met are no astronomic numbers."""
 
 _BRIGHT_MEDIAN = 0.5
-"""Of the range. Negatives gained 1.3 to 3.4 dB on average where the median was above,
+"""Of the range. Negatives gained 0.8 to 1.3 dB on average where the median was above,
 whatever the image was, and lost where it was below 0.3 (`benchmarks/negatives.py`)."""
 
 
