@@ -24,7 +24,8 @@ if TYPE_CHECKING:
         extract_iprs,
         reference_ipr,
     )
-    from diffir_core.stacks.freezing import freeze, render
+    from diffir_core.stacks.freezing import freeze
+    from diffir_core.stacks.rendering import render
     from diffir_core.stacks.restoring import restore, restore_file
     from diffir_core.stacks.sampling import restore_samples
 
@@ -48,7 +49,7 @@ _HOMES = {
     "ipr_distance": "ipr_steering",
     "load_model": "checkpoint",
     "reference_ipr": "stacks.extracting",
-    "render": "stacks.freezing",
+    "render": "stacks.rendering",
     "restore": "stacks.restoring",
     "restore_file": "stacks.restoring",
     "restore_samples": "stacks.sampling",

@@ -71,13 +71,11 @@ class FrozenState:
         return cls(ipr, tensors, mapping, halo)
 
 
-def crop_with_halo(
-    start: int, stop: int, size: int, halo: int, multiple: int
-) -> tuple[slice, int]:
-    """Grow [start, stop) by a halo to the network's grid; also give its offset in it.
+def crop_with_halo(start: int, stop: int, size: int, halo: int, multiple: int) -> slice:
+    """Grow [start, stop) by a halo to the network's grid.
 
     At the end of the plane, where the network mirrors, the crop ends too.
     """
     first = max(0, start - halo) // multiple * multiple
     last = min(size, -(-(stop + halo) // multiple) * multiple)
-    return slice(first, last), start - first
+    return slice(first, last)

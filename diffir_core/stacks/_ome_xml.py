@@ -38,13 +38,7 @@ def ome_metadata(
     xml: str | bytes, axes: str, shape: tuple[int, ...], name: str
 ) -> StackMetadata:
     """Give the metadata of the first image that OME-XML describes."""
-    try:
-        root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError as error:
-        raise InputError(
-            f"The OME-XML of {name} is not well-formed ({error}); save the image anew "
-            "by the program it is from, or by Fiji."
-        ) from error
+    root = _parsed(xml, name)
     namespace = root.tag.removesuffix("OME")  # Old files have none.
     image = root.find(f"{namespace}Image")
     pixels = image.find(f"{namespace}Pixels") if image is not None else None
@@ -54,9 +48,7 @@ def ome_metadata(
     planes = pixels.findall(f"{namespace}Plane")
     outer = {a: n for a, n in zip(axes, shape, strict=True) if a in "TCZ"}
     first, others = stage_positions(planes, outer, sizes, units)
-    channels = pixels.findall(f"{namespace}Channel")
-    if "C" not in axes and ("S" in axes or len(channels) != 1):
-        channels = []
+    channels = _channels(pixels, axes, namespace)
     whole = _is_whole(pixels, axes, outer)
     return StackMetadata(
         axes,
@@ -71,6 +63,25 @@ def ome_metadata(
         acquisition_date(image, namespace),
         channel_details(channels),
     )
+
+
+def _parsed(xml: str | bytes, name: str) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise InputError(
+            f"The OME-XML of {name} is not well-formed ({error}); save the image anew "
+            "by the program it is from, or by Fiji."
+        ) from error
+
+
+def _channels(
+    pixels: ElementTree.Element, axes: str, namespace: str
+) -> list[ElementTree.Element]:
+    """Give the channels, unless they are none of the image's: colours, or others."""
+    channels = pixels.findall(f"{namespace}Channel")
+    described = "C" in axes or ("S" not in axes and len(channels) == 1)
+    return channels if described else []
 
 
 def _is_whole(pixels: Any, axes: str, outer: Mapping[str, int]) -> bool:

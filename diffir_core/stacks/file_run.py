@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from diffir_core.engine.workers import PauseSwitch
@@ -51,27 +53,14 @@ def restore_file_steps(
     metadata; it is closed at the end, and no crew can read it.
     """
     target = Path(os.path.abspath(destination))  # Wherever this process goes.
-    if isinstance(path, (str, Path)):
-        check_apart([Path(path)], target)
-    check_destination(target)
-    if crew:
-        check_shareable(target)
-        _check_readable(path)
-    place = Unfinished(target)
-    if resume and overwrite:
-        raise InputError("Pass either --resume or --overwrite, not both.")
-    if not (resume or overwrite):
-        _check_free(place)
-    check_replaceable(target)
-    _check_job_is_ours(place)
-    place.lock()
-    try:
-        place.put_back()
+    _check_source(path, target, crew)
+    place = _place_for(target, resume, overwrite)
+    with _held(place):
         journal = _journal(place) if resume else None
         if journal is not None:
             options = options or RestoreOptions.parse(journal.header["options"])
         source, name = _opened(path, axes)
-        try:
+        with closing(source):
             check_apart(files_of(source), target)
             if resume and _is_in_place(place, journal):
                 report = yield from finished_steps(target, source, model, options)
@@ -82,8 +71,39 @@ def restore_file_steps(
             run.check_same()
             order, switch = order or InOrder(), switch or PauseSwitch()
             return (yield from run.steps(order, switch, crew))
-        finally:
-            source.close()
+
+
+def _check_source(
+    path: str | Path | StackSource, target: Path, crew: Crew | None
+) -> None:
+    """Refuse a source that the output would overwrite or that workers cannot read."""
+    if isinstance(path, (str, Path)):
+        check_apart([Path(path)], target)
+    check_destination(target)
+    if crew:
+        check_shareable(target)
+        _check_readable(path)
+
+
+def _place_for(target: Path, resume: bool, overwrite: bool) -> Unfinished:
+    """Give the place of an output that may be written as was asked."""
+    place = Unfinished(target)
+    if resume and overwrite:
+        raise InputError("Pass either --resume or --overwrite, not both.")
+    if not (resume or overwrite):
+        _check_free(place)
+    check_replaceable(target)
+    _check_job_is_ours(place)
+    return place
+
+
+@contextmanager
+def _held(place: Unfinished) -> Iterator[None]:
+    """Keep other runs from a place, and leave none that is empty."""
+    place.lock()
+    try:
+        place.put_back()
+        yield
     finally:
         place.unlock()
         if place.is_there and not os.listdir(place.folder):

@@ -11,18 +11,17 @@ What varies between them decides what the spread can tell::
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from numbers import Integral
-from typing import Any, get_args
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.engine.workers import exhaust
-from diffir_core.errors import InputError
 from diffir_core.intensity import IntensityMapping
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
+from diffir_core.stacks._sampling_checks import check_drawing, whole_number
 from diffir_core.stacks.blanks import Blanks
 from diffir_core.stacks.drawing import Image, SampleKind, draw_samples
 from diffir_core.stacks.reading import check_dtype, read_plane, restorer_of_images
@@ -98,8 +97,8 @@ def restore_samples_steps(
     chosen = options or RestoreOptions()
     if kind == "symmetries":  # Whose mean has none.
         chosen = chosen.replace(average_flips=False)
-    samples, seed = _whole(samples, "samples"), _whole(seed, "seed")
-    _check(model, samples, seed, kind, chosen)
+    samples, seed = whole_number(samples, "samples"), whole_number(seed, "seed")
+    check_drawing(model, samples, seed, kind, chosen)
     source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
     check_dtype(source.dtype)
     planes = source.layout.planes(model.config.in_channels)
@@ -110,19 +109,14 @@ def restore_samples_steps(
     mean, deviation = (_empty(source, model) for _ in range(2))
     for number, plane in enumerate(planes):
         units = mappings[plane.channel]
-        raw = read_plane(source, plane)
-        blanks = Blanks(raw, units)
+        blanks = Blanks(read_plane(source, plane), units)
         values = units.to_model(blanks.filled())
         generator = np.random.default_rng((seed, number))
-        found = _Moments()
-        for step in draw_samples(restorer, values, samples, kind, generator):
-            if isinstance(step, float):
-                done = min(samples, found.count + step)
-                yield (number + done / samples) / len(planes)
-            else:
-                found.add(step)
-        middle = found.mean * units.scale + units.offset
-        spread = found.deviation() * abs(units.scale)
+        drawing = draw_samples(restorer, values, samples, kind, generator)
+        moments = _Moments()
+        for done in moments.taking(drawing):
+            yield (number + min(1.0, done / samples)) / len(planes)
+        middle, spread = moments.in_units(units)
         blanks.put_back(middle, scale=model.config.scale)
         blanks.put_zero(spread, model.config.scale)
         plane.put(mean, middle)
@@ -135,68 +129,29 @@ class _Moments:
 
     def __init__(self) -> None:
         self.count = 0
-        self.mean = self._squares = np.zeros(1)
+        self._mean = self._squares = np.zeros(1)
 
-    def add(self, image: Image) -> None:
+    def taking(self, drawing: Iterable[float | Image]) -> Iterator[float]:
+        """Take images as they come; give how many, with parts of the one on its way."""
+        for step in drawing:
+            if isinstance(step, float):
+                yield self.count + step
+            else:
+                self._add(step)
+
+    def in_units(
+        self, mapping: IntensityMapping
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give mean and deviation in the units that a mapping was made from."""
+        deviation = np.sqrt(self._squares / (self.count - 1))
+        middle = self._mean * mapping.scale + mapping.offset
+        return middle, deviation * abs(mapping.scale)
+
+    def _add(self, image: Image) -> None:
         self.count += 1
-        off = image - self.mean
-        self.mean = self.mean + off / self.count
-        self._squares = self._squares + off * (image - self.mean)
-
-    def deviation(self) -> NDArray[np.float64]:
-        return np.asarray(np.sqrt(self._squares / (self.count - 1)))
-
-
-def _whole(value: Any, name: str) -> int:
-    """Take any kind of whole number, such as numpy's."""
-    if not isinstance(value, Integral):
-        raise InputError(f"{name} is {value!r}; choose a whole number.")
-    return int(value)
-
-
-def _check(
-    model: Model, samples: int, seed: int, kind: str, options: RestoreOptions
-) -> None:
-    if kind not in get_args(SampleKind):
-        raise InputError(
-            f"kind is '{kind}'; it must be one of {', '.join(get_args(SampleKind))}."
-        )
-    most = 8 if kind == "symmetries" else 1000
-    if not 2 <= samples <= most:
-        raise InputError(f"samples is {samples}; choose 2 to {most} for '{kind}'.")
-    if seed < 0:
-        raise InputError(f"seed is {seed}; choose 0 or more.")
-    _refuse_unused(options)
-    if kind == "seeds" and options.ipr is not None:
-        raise InputError(
-            "The IPR is given, and no start noise decides anything any more; choose "
-            "another kind, such as 'noise'."
-        )
-    statistics = model.statistics
-    if kind == "ipr" and (statistics is None or statistics.error_covariance is None):
-        raise InputError(
-            f"'{model.name}' was stored without the errors of its IPRs; choose another "
-            "kind, such as 'noise', or a model trained with this version."
-        )
-    if kind == "noise" and model.config.scale != 1:
-        raise InputError(
-            f"'{model.name}' enlarges images, whose noise cannot be read off the "
-            "result; choose kind 'symmetries'."
-        )
-
-
-def _refuse_unused(options: RestoreOptions) -> None:
-    """Refuse what would be ignored."""
-    usual = RestoreOptions(output_dtype="float32")
-    if options.output_dtype is None:
-        options = options.replace(output_dtype="float32")
-    for name in ("ipr_scope", "attention_scope", "channels", "output_dtype"):
-        value = getattr(options, name)
-        if value != getattr(usual, name):
-            raise InputError(
-                f"{name} is {value!r}, which samples know nothing of: each plane is "
-                "restored on its own, all channels, to float32; leave it out."
-            )
+        off = image - self._mean
+        self._mean = self._mean + off / self.count
+        self._squares = self._squares + off * (image - self._mean)
 
 
 def _empty(source: ArraySource, model: Model) -> Image:
