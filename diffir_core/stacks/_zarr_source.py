@@ -21,6 +21,7 @@ from diffir_core.stacks._zarr_attributes import (
 )
 from diffir_core.stacks.axes import PlaneIndex, check_axes
 from diffir_core.stacks.metadata import StackMetadata
+from diffir_core.stacks.slabs import Slabs
 
 _DESCRIPTIONS = ("zarr.json", ".zarray")
 """One of them is in the folder of each array."""
@@ -35,6 +36,7 @@ class ZarrSource:
         is_array = isinstance(node, zarr.Array)
         self.levels: tuple[Any, ...] = (node,) if is_array else _levels(node, path)
         self._array = self.levels[_checked(level, self.levels, path)]
+        self._slabs = Slabs(self._array)
         self._folder = path / self._array.path
         self.shape: tuple[int, ...] = tuple(self._array.shape)
         self.dtype = np.dtype(self._array.dtype).newbyteorder("=")
@@ -54,7 +56,7 @@ class ZarrSource:
     def read(self, plane: PlaneIndex) -> NDArray[Any]:
         """Read one plane as (channels, Y, X), in native byte order."""
         try:
-            values = plane.take(self._array)
+            values = self._slabs.take(plane)
         except (OSError, ValueError, RuntimeError, zlib.error) as error:
             raise InputError(
                 f"Cannot read {plane.place}: {error}; a chunk may be damaged."
@@ -65,6 +67,10 @@ class ZarrSource:
                 f"{self._folder} is no longer there; bring it back and try again."
             )
         return values.astype(self.dtype, copy=False)
+
+    def hold(self, planes: Sequence[PlaneIndex], most_bytes: int) -> int:
+        """Hold deep chunks while these planes are read; see `Slabs.hold`."""
+        return self._slabs.hold(planes, most_bytes)
 
     def close(self) -> None:
         """Do nothing: a Zarr store holds no open file."""

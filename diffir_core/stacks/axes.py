@@ -39,7 +39,7 @@ class PlaneIndex:
 
     def take(self, array: Any) -> NDArray[Any]:
         """Read the plane from an array-like stack as (channels, Y, X)."""
-        plane = np.transpose(_in_memory(array[self.selection]), self._order())
+        plane = np.transpose(in_memory(array[self.selection]), self._order())
         return plane if plane.ndim == 3 else plane[None]
 
     def put(self, array: Any, plane: NDArray[Any]) -> None:
@@ -115,7 +115,7 @@ class StackLayout:
         )
 
 
-def _in_memory(taken: Any) -> NDArray[Any]:
+def in_memory(taken: Any) -> NDArray[Any]:
     """Read a lazy array; only now is it seen whether values are masked."""
     # By dask: as a plain array it would lose its mask.
     if callable(getattr(taken, "compute", None)):

@@ -11,7 +11,8 @@ from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.reading import check_dtype, restorer_of_images
-from diffir_core.stacks.source import StackSource
+from diffir_core.stacks.slabs import MOST_BYTES
+from diffir_core.stacks.source import StackSource, held_bytes
 from diffir_core.stacks.units import units_of
 from diffir_core.stacks.work import Conditions, StackWork
 
@@ -19,6 +20,8 @@ _BATCH_PIXELS = 1 << 18
 _UNITS_AHEAD = 2
 _UNITS_BEHIND = 2
 _PYRAMID_SHARE = 4 / 3
+_SLAB_SHARE = 8
+"""Deep chunks are held in one part of so many of the memory."""
 
 
 def prepare(
@@ -36,11 +39,15 @@ def prepare(
     planes = layout.planes(model.config.in_channels)
     chosen = restored_channels(layout, model.config, options)
     dtype, memory = options.dtype(source.dtype), restorer.memory
+    on_cpu = restorer.device.type == "cpu"
+    budget = conditions.budget_bytes if conditions else memory.limit_bytes
+    room = budget // _SLAB_SHARE if on_cpu and budget is not None else MOST_BYTES
+    held = held_bytes(source, planes, room)
 
     def waiting(batch: int) -> int:
-        if restorer.device.type != "cpu":
+        if not on_cpu:
             return 0
-        return _waiting_bytes(source, model.config, dtype, len(planes), batch)
+        return held + _waiting_bytes(source, model.config, dtype, len(planes), batch)
 
     if conditions is None:
         size = (layout.size("Y"), layout.size("X"))
@@ -55,9 +62,11 @@ def prepare(
 
 
 def waiting_bytes(work: StackWork) -> int:
-    """Give what the units take that wait to be restored or written."""
+    """Give what the units take on a GPU's host that wait to be restored or written."""
     batch, config = work.conditions.batch, work.restorer.config
-    return _waiting_bytes(work.source, config, work.dtype, len(work.planes), batch)
+    held = held_bytes(work.source, work.planes, MOST_BYTES)
+    waiting = _waiting_bytes(work.source, config, work.dtype, len(work.planes), batch)
+    return held + waiting
 
 
 def _waiting_bytes(

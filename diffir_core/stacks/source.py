@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from diffir_core.errors import InputError
 from diffir_core.stacks.axes import PlaneIndex, StackLayout, check_axes, refuse_masked
 from diffir_core.stacks.metadata import StackMetadata
+from diffir_core.stacks.slabs import Slabs
 
 _TIFF = (".tif", ".tiff", ".btf", ".tf8")
 
@@ -46,7 +47,7 @@ class ArraySource:
         if not hasattr(array, "shape") or not hasattr(array, "dtype"):
             array = _as_array(array)
         refuse_masked(array)
-        self._array = array
+        self._slabs = Slabs(array)
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype = _dtype_of(array).newbyteorder("=")
         self.layout = check_axes(axes, self.shape)
@@ -55,7 +56,11 @@ class ArraySource:
 
     def read(self, plane: PlaneIndex) -> NDArray[Any]:
         """Read one plane as (channels, Y, X)."""
-        return plane.take(self._array)
+        return self._slabs.take(plane)
+
+    def hold(self, planes: Sequence[PlaneIndex], most_bytes: int) -> int:
+        """Hold deep chunks while these planes are read; see `Slabs.hold`."""
+        return self._slabs.hold(planes, most_bytes)
 
     def close(self) -> None:
         """Do nothing: the array is the caller's."""
@@ -114,6 +119,14 @@ def files_of(source: StackSource) -> tuple[Path, ...]:
     """Give the files a source reads beside the one it was opened by, if it knows."""
     found: tuple[Path, ...] = getattr(source, "files", ())
     return found
+
+
+def held_bytes(
+    source: StackSource, planes: Sequence[PlaneIndex], most_bytes: int
+) -> int:
+    """Let a source that has deep chunks hold them; give what they take."""
+    hold = getattr(source, "hold", None)
+    return hold(planes, most_bytes) if hold else 0
 
 
 def is_folder(path: Path) -> bool:

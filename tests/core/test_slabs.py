@@ -1,0 +1,109 @@
+"""Chunks that are many planes deep are decoded once, and change nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from numpy.typing import NDArray
+
+import diffir_core as diffir
+from diffir_core import RestoreOptions
+from diffir_core.samples import sample_path
+from diffir_core.stacks.axes import check_axes
+from diffir_core.stacks.planning import prepare
+from diffir_core.stacks.slabs import Slabs
+from diffir_core.stacks.source import ArraySource, open_source
+
+
+@pytest.fixture(scope="module")
+def stack() -> NDArray[Any]:
+    return np.asarray(tifffile.imread(sample_path("noisy"))[:6, :48, :64])
+
+
+@pytest.fixture(scope="module")
+def model() -> diffir.Model:
+    return diffir.load_model("fluo-denoise")
+
+
+def _counted(stack: NDArray[Any], depth: int, seen: Counter[int]) -> Any:
+    def block(part: NDArray[Any], block_info: Any = None) -> NDArray[Any]:
+        seen[block_info[0]["chunk-location"][0]] += 1
+        return part
+
+    lazy = da.from_array(stack, chunks=(depth, -1, -1))
+    return lazy.map_blocks(block, dtype=stack.dtype, meta=stack[:0])
+
+
+def test_a_deep_chunk_of_dask_is_computed_once_for_all_of_its_planes(
+    stack: NDArray[Any], model: diffir.Model
+) -> None:
+    seen: Counter[int] = Counter()
+    lazy = _counted(stack, 3, seen)
+    restored = diffir.restore(lazy, model, axes="ZYX")
+    assert set(seen) == {0, 1}
+    assert max(seen.values()) <= 2, "once to measure, once to restore"
+    assert np.array_equal(restored, diffir.restore(stack, model, axes="ZYX"))
+
+
+def _zarr(stack: NDArray[Any], depth: int, path: Path) -> Path:
+    array = zarr.create_array(
+        path, shape=stack.shape, chunks=(depth, 16, 16), dtype=stack.dtype
+    )
+    array[:] = stack
+    return path
+
+
+def test_a_deep_zarr_is_restored_as_the_same_image_in_shallow_chunks(
+    stack: NDArray[Any], model: diffir.Model, tmp_path: Path
+) -> None:
+    results = []
+    for depth in (1, 4):
+        path = _zarr(stack, depth, tmp_path / f"{depth}.zarr")
+        target = tmp_path / f"{depth}.ome.zarr"
+        diffir.restore_file(path, target, model, axes="ZYX")
+        results.append(zarr.open(target / "0")[:])
+    assert np.array_equal(*results)
+
+
+def test_the_budget_knows_of_what_is_held(
+    stack: NDArray[Any], model: diffir.Model, tmp_path: Path
+) -> None:
+    options = RestoreOptions(memory="4GB")
+    flat, deep = (
+        prepare(
+            open_source(_zarr(stack, depth, tmp_path / f"{depth}.zarr"), "ZYX"),
+            model,
+            options,
+        ).restorer.memory.reserved_bytes
+        for depth in (1, 4)
+    )
+    assert deep - flat == 2 * 4 * stack[0].nbytes
+
+
+def test_what_does_not_fit_is_read_plane_by_plane(stack: NDArray[Any]) -> None:
+    seen: Counter[int] = Counter()
+    planes = check_axes("ZYX", stack.shape).planes(1)
+    source = ArraySource(_counted(stack, 3, seen), "ZYX")
+    assert source.hold(planes, 100) == 0
+    for number, plane in enumerate(planes):
+        assert np.array_equal(source.read(plane)[0], stack[number])
+    assert sum(seen.values()) == 6
+
+
+def test_chunks_of_uneven_depth_and_several_axes_are_cut_rightly() -> None:
+    values = np.arange(5 * 7 * 4 * 6, dtype=np.uint16).reshape(5, 7, 4, 6)
+    lazy = da.from_array(values, chunks=((2, 3), (1, 4, 2), 4, (5, 1)))
+    planes = check_axes("TZYX", values.shape).planes(1)
+    slabs = Slabs(lazy)
+    assert slabs.hold(planes, 2**20) == 2 * (3 * 4) * (4 * 6) * 2
+    order = np.random.default_rng(0).permutation(len(planes))
+    for number in order:
+        t, z = divmod(int(number), 7)
+        assert np.array_equal(slabs.take(planes[number])[0], values[t, z])
