@@ -19,12 +19,9 @@ if TYPE_CHECKING:
     from diffir_core.model import Model
     from diffir_core.options import RestoreOptions
     from diffir_core.report import RestoreReport
-    from diffir_core.stacks.extracting import (
-        extract_ipr,
-        extract_iprs,
-        reference_ipr,
-    )
+    from diffir_core.stacks.extracting import extract_ipr, extract_iprs
     from diffir_core.stacks.freezing import freeze
+    from diffir_core.stacks.referencing import reference_ipr
     from diffir_core.stacks.rendering import render
     from diffir_core.stacks.restoring import restore, restore_file
     from diffir_core.stacks.sampling import restore_samples
@@ -48,7 +45,7 @@ _HOMES = {
     "freeze": "stacks.freezing",
     "ipr_distance": "ipr_steering",
     "load_model": "checkpoint",
-    "reference_ipr": "stacks.extracting",
+    "reference_ipr": "stacks.referencing",
     "render": "stacks.rendering",
     "restore": "stacks.restoring",
     "restore_file": "stacks.restoring",

@@ -68,7 +68,8 @@ def restore(
     ] = None,
 ) -> None:
     """Restore a file; type, value range, axes and pixel size stay."""
-    from diffir_core.commands import crew_of, request, run_restore
+    from diffir_core.command_requests import request
+    from diffir_core.commands import crew_of, run_restore
 
     changes = {
         "seed": seed,
@@ -117,7 +118,8 @@ def estimate(
     set_: SetOption = None,
 ) -> None:
     """Say what restoring a file will take: time, memory, disk."""
-    from diffir_core.commands import request, run_estimate
+    from diffir_core.command_requests import request
+    from diffir_core.commands import run_estimate
 
     changes = {"memory": memory, "device": device}
     asked = request(

@@ -30,6 +30,8 @@ LAYERS = (
     "model_commands",
     "ipr_commands",
     "commands",
+    "command_requests",
+    "wording",
     "demo",
     "describing",
     "exporting",

@@ -75,7 +75,7 @@ def _estimate(request: StackRequest, task: StackTask) -> Estimate:
 
 
 def _lines(request: StackRequest, found: Estimate) -> tuple[tuple[str, str], ...]:
-    from diffir_core.commands import estimate_lines
+    from diffir_core.wording import estimate_lines
 
     count = len(request.tasks)
     before = [("stacks", f"{count}; the first:")] if count > 1 else []
