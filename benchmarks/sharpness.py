@@ -6,9 +6,9 @@
 Images and levels are described in `image_quality/blurred.py`. For `deblur`, models are
 compared with the degraded image, with Wiener's filter and Richardson-Lucy, which are
 told the true PSF, with `fluo-denoise`, which does not sharpen, and with Richardson-Lucy
-after it. Balance and iterations are those with the best mean PSNR for such an exposure:
-oracles, because without the clean images nobody knows them. For `sr`, models are
-compared with cubic interpolation of the image as it is, and denoised.
+after it. Balance and iterations are those with the best mean PSNR for such a PSF and
+exposure: oracles, because without the clean images nobody knows them. For `sr`, models
+are compared with cubic interpolation of the image as it is, and denoised.
 """
 
 from __future__ import annotations

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from diffir_training.degradations import Binning, Camera, GaussianBlur
+from diffir_training.degradations import Binning, Camera, DiffractionBlur, GaussianBlur
+from diffir_training.degradations.diffraction import diffraction_psf
 from diffir_training.degradations.scanning import Scanner
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from image_quality.pairs import Image, spread
 from image_quality.simulated_noise import stretched
@@ -36,11 +38,67 @@ _OFFSET = 100.0
 
 
 @dataclass(frozen=True, slots=True)
+class GaussianPsf:
+    """A PSF that is a Gaussian."""
+
+    sigma: float
+    """Standard deviation, in pixels of the clean image."""
+    kind = "Gaussian"
+
+    @property
+    def title(self) -> str:
+        """What stands above a column."""
+        return f"{self.sigma:g} px"
+
+    @property
+    def blur(self) -> GaussianBlur:
+        """The blur that training draws, of this width."""
+        return GaussianBlur(sigma=(self.sigma, self.sigma))
+
+    @property
+    def values(self) -> Float64:
+        """The PSF (y, x), its sum 1."""
+        radius = int(4 * self.sigma + 0.5)
+        point = np.zeros((2 * radius + 1, 2 * radius + 1))
+        point[radius, radius] = 1
+        return np.asarray(ndimage.gaussian_filter(point, self.sigma))
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectivePsf:
+    """The PSF of an objective."""
+
+    airy_radius: float
+    """Of the first dark ring in focus, in pixels of the clean image."""
+    defocus_waves: float = 0.0
+    kind = "objective"
+
+    @property
+    def title(self) -> str:
+        """What stands above a column."""
+        off = f", {self.defocus_waves:g} waves off" if self.defocus_waves else ""
+        return f"Airy {self.airy_radius:g} px{off}"
+
+    @property
+    def blur(self) -> DiffractionBlur:
+        """The blur that training draws, with these values."""
+        return DiffractionBlur(
+            airy_radius_pixels=(self.airy_radius, self.airy_radius),
+            defocus_waves=(self.defocus_waves, self.defocus_waves),
+        )
+
+    @property
+    def values(self) -> Float64:
+        """The PSF (y, x), its sum 1."""
+        psf = diffraction_psf(self.airy_radius, self.defocus_waves, 0.0)
+        return psf.astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """How much an image is spoiled."""
 
-    sigma: float
-    """Standard deviation of the Gaussian PSF, in pixels of the clean image."""
+    psf: GaussianPsf | ObjectivePsf
     photons: float
     """At the bright end of the image, in a pixel of the camera."""
     binning: int = 1
@@ -50,12 +108,17 @@ class Level:
     @property
     def title(self) -> str:
         """What stands above a column."""
-        return f"{self.sigma:g} px, {self.exposure}"
+        return f"{self.psf.title}, {self.exposure}"
 
     @property
     def exposure(self) -> str:
         """What the noise is."""
         return f"{self.photons:g} photons" + self.scan * ", scan"
+
+    @property
+    def setting(self) -> str:
+        """What an oracle is told to find its best setting for."""
+        return f"{self.psf.kind}, {self.exposure}"
 
     def expose(self, light: Image, rng: np.random.Generator) -> Image:
         """Give the counts (y, x), uint16, of light that is 1 at its bright end."""
@@ -83,11 +146,20 @@ class Level:
 
 LEVELS: dict[Task, tuple[Level, ...]] = {
     "deblur": (
-        *(Level(sigma, light) for light in (30.0, 300.0) for sigma in (1.0, 1.5, 2.0)),
-        *(Level(1.5, light, scan=True) for light in (30.0, 300.0)),
+        *(
+            Level(GaussianPsf(sigma), light)
+            for light in (30.0, 300.0)
+            for sigma in (1.0, 1.5, 2.0)
+        ),
+        *(Level(GaussianPsf(1.5), light, scan=True) for light in (30.0, 300.0)),
+        *(
+            Level(ObjectivePsf(*values), light)
+            for light in (30.0, 300.0)
+            for values in ((4.0,), (3.0, 0.4))
+        ),
     ),
     "sr": tuple(
-        Level(0.8, light, binning=2, scan=scan)
+        Level(GaussianPsf(0.8), light, binning=2, scan=scan)
         for scan in (False, True)
         for light in (30.0, 300.0)
     ),
@@ -129,8 +201,7 @@ def degraded(name: str, clean: Image, level: Level) -> Blurred:
     rows, columns = (size // level.binning * level.binning for size in clean.shape)
     sharp = stretched(clean[:rows, :columns])
     rng = np.random.default_rng(zlib.crc32(f"{name}/{level.title}".encode()))
-    blur = GaussianBlur(sigma=(level.sigma, level.sigma))
-    light = blur.apply(sharp[None].astype(np.float32), rng).noisy
+    light = level.psf.blur.apply(sharp[None].astype(np.float32), rng).noisy
     if level.binning == 2:
         light = Binning(factor=2).apply(light, rng).noisy
     return Blurred(name, level, level.expose(light[0], rng), sharp)

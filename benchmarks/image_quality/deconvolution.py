@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from diffir_training.degradations.resizing import resize
-from scipy import ndimage
 from skimage import restoration
 
 from image_quality.blurred import Float64, Level
@@ -22,27 +21,20 @@ _MARGIN = 32
 side, beyond its border."""
 
 
-def gaussian_psf(sigma: float) -> Float64:
-    """Give the PSF that `GaussianBlur` convolves with; its sum is 1."""
-    radius = int(4 * sigma + 0.5)
-    point = np.zeros((2 * radius + 1, 2 * radius + 1))
-    point[radius, radius] = 1
-    return np.asarray(ndimage.gaussian_filter(point, sigma))
-
-
 def richardson_lucy(image: Float64, level: Level, iterations: int) -> Float64:
     """Deconvolve the light, background included, which is never below 0."""
     background = level.camera.background
     light = np.maximum(_with_margin(image) + background, 0)
-    psf = gaussian_psf(level.sigma)
+    psf = level.psf.values
     sharp = restoration.richardson_lucy(light, psf, num_iter=iterations, clip=False)
     return _without_margin(sharp) - background
 
 
 def wiener(image: Float64, level: Level, balance: float) -> Float64:
     """Deconvolve with Wiener's filter, which smooths by a Laplacian."""
-    psf = gaussian_psf(level.sigma)
-    sharp = restoration.wiener(_with_margin(image), psf, balance, clip=False)
+    sharp = restoration.wiener(
+        _with_margin(image), level.psf.values, balance, clip=False
+    )
     return _without_margin(sharp)
 
 

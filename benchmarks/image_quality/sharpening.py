@@ -143,14 +143,14 @@ def sharpness(image: Blurred, result: Float64) -> Sharpness:
 def best_settings(
     rows: Iterable[SharpRow], methods: list[Sharpener]
 ) -> dict[str, list[Sharpener]]:
-    """Give, by exposure, what to show: of an oracle the setting with the best PSNR.
+    """Give, by PSF and exposure, what to show: of an oracle the best setting by PSNR.
 
-    It is the best in the mean over images and widths of the blur.
+    It is the best in the mean over images and widths of such a PSF.
     """
     alike: dict[str, list[SharpRow]] = {}
     for row in rows:
-        alike.setdefault(row.level.exposure, []).append(row)
-    return {exposure: _best(own, methods) for exposure, own in alike.items()}
+        alike.setdefault(row.level.setting, []).append(row)
+    return {setting: _best(own, methods) for setting, own in alike.items()}
 
 
 def _best(rows: list[SharpRow], methods: list[Sharpener]) -> list[Sharpener]:
@@ -176,7 +176,7 @@ def with_oracles(
             row,
             scores={
                 method.oracle or method.name: row.scores[method.name]
-                for method in best[row.level.exposure]
+                for method in best[row.level.setting]
             },
         )
         for row in rows

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from image_quality.blurred import LEVELS, Blurred, Float64, Level, Task, degraded
+from image_quality.blurred import (
+    LEVELS,
+    Blurred,
+    Float64,
+    GaussianPsf,
+    Level,
+    Task,
+    degraded,
+)
 from image_quality.figure import brightest
 from image_quality.pairs import spread
 from image_quality.sharpening import Sharpener, sharpness
@@ -44,7 +52,11 @@ def draw_sharpness(
 
 def _level(task: Task) -> Level:
     """Take the middle one of those with most photons."""
-    white = [level for level in LEVELS[task] if not level.scan]
+    white = [
+        level
+        for level in LEVELS[task]
+        if isinstance(level.psf, GaussianPsf) and not level.scan
+    ]
     most = max(level.photons for level in white)
     levels = [level for level in white if level.photons == most]
     return levels[len(levels) // 2]

@@ -13,8 +13,15 @@ import pytest
 import sharpness as command
 import tifffile
 from diffir_training.images.drawing import drawn_image
-from image_quality.blurred import LEVELS, Blurred, Level, degraded
-from image_quality.deconvolution import enlarged, gaussian_psf, richardson_lucy, wiener
+from image_quality.blurred import (
+    LEVELS,
+    Blurred,
+    GaussianPsf,
+    Level,
+    ObjectivePsf,
+    degraded,
+)
+from image_quality.deconvolution import enlarged, richardson_lucy, wiener
 from image_quality.sharpening import (
     Sharpener,
     SharpRow,
@@ -92,22 +99,26 @@ def test_what_is_enlarged_lies_on_the_clean_image(
         assert offset(moved, image.clean, axis) < -0.3
 
 
-@pytest.mark.parametrize("sigma", [1.0, 2.0])
-def test_the_psf_is_that_of_the_blur(sigma: float, clean: np.ndarray) -> None:
-    level = Level(sigma, 1e6)
-    blurred = degraded("one", clean, level).units
-    sharp, psf = stretched(clean), gaussian_psf(sigma)
-    assert psf.sum() == pytest.approx(1)
-    expected = ndimage.convolve(sharp, psf, mode="reflect")
+@pytest.mark.parametrize(
+    "psf",
+    [GaussianPsf(1.0), GaussianPsf(2.0), ObjectivePsf(4.0), ObjectivePsf(2.0, 0.4)],
+)
+def test_the_psf_is_that_of_the_blur(
+    psf: GaussianPsf | ObjectivePsf, clean: np.ndarray
+) -> None:
+    blurred = degraded("one", clean, Level(psf, 1e6)).units
+    assert psf.values.sum() == pytest.approx(1)
+    expected = ndimage.convolve(stretched(clean), psf.values, mode="reflect")
     assert blurred == pytest.approx(expected, abs=0.01)
 
 
 def test_neighbours_share_the_noise_of_a_scan(clean: np.ndarray) -> None:
     """As strong as the noise they do not share, to the tenth, along X above all."""
     white, scan = (
-        degraded("one", clean, Level(1.0, 3000.0, scan=scan)) for scan in (False, True)
+        degraded("one", clean, Level(GaussianPsf(1.0), 3000.0, scan=scan))
+        for scan in (False, True)
     )
-    light = degraded("one", clean, Level(1.0, 1e9)).units
+    light = degraded("one", clean, Level(GaussianPsf(1.0), 1e9)).units
     alone, shared = (image.units - light for image in (white, scan))
     assert shared.std() == pytest.approx(alone.std(), rel=0.1)
     for noise, expected in ((alone, (0.0, 0.0)), (shared, (0.2, 0.73))):
@@ -117,7 +128,7 @@ def test_neighbours_share_the_noise_of_a_scan(clean: np.ndarray) -> None:
 
 
 def test_deconvolution_sharpens_where_there_are_many_photons(clean: np.ndarray) -> None:
-    image = degraded("one", clean, Level(1.5, 20000.0))
+    image = degraded("one", clean, Level(GaussianPsf(1.5), 20000.0))
     before = sharpness(image, image.units)
     for result in (
         richardson_lucy(image.units, image.level, 20),
@@ -143,7 +154,7 @@ def test_tables_show_the_best_setting_and_the_worst_image(clean: np.ndarray) -> 
     ]
     tried: list[SharpRow] = [score_row(image, methods()) for image in images]
     best = best_settings(tried, methods())
-    shown = [method.name for method in best["30 photons"]]
+    shown = [method.name for method in best["Gaussian, 30 photons"]]
     assert shown == ["degraded", "by 0.1", "ours"]
     rows = with_oracles(tried, best)
     assert rows[0].scores["moved"].psnr == pytest.approx(20)

@@ -19,6 +19,7 @@ CASES: list[Any] = [
     deg.ScmosNoise(bits=(16,)),
     deg.ScanNoise(electrons=(3, 30)),
     deg.GaussianBlur(sigma=(0.5, 1.5)),
+    deg.DiffractionBlur(defocus_waves=(0.2, 0.9)),
     deg.MeasuredPsfBlur(path=Path("psf.npy")),
     deg.Binning(factor=4),
     deg.Processed(smoothing_pixels=(0.5, 1.5)),
@@ -104,6 +105,7 @@ def test_a_misspelt_key_is_refused(config: Any) -> None:
     [
         (dict(kind="blur"), "blur"),
         (dict(kind="gaussian_blur", sigma=(3, 1)), "low to high"),
+        (dict(kind="diffraction", airy_radius_pixels=(1, 3)), "from 1.22 on, not 1"),
         (dict(kind="camera", photons=(0, 9)), "greater than 0"),
         (dict(kind="camera", scan_correlation=(0, 0.9)), "less than or equal to 0.7"),
         (dict(kind="bleaching", remaining=(0, 0.5)), "more than 0"),

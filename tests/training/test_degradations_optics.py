@@ -11,13 +11,16 @@ from diffir_training.degradations import (
     BicubicDownscale,
     Binning,
     Bleaching,
+    DiffractionBlur,
     GaussianBlur,
     JpegCompression,
     MeasuredPsfBlur,
     bleaching_factors,
 )
 from diffir_training.degradations.compression import jpeg
+from diffir_training.degradations.diffraction import diffraction_psf
 from numpy.typing import NDArray
+from scipy import special
 
 from diffir_core.errors import InputError
 
@@ -48,6 +51,34 @@ def test_a_gaussian_psf_keeps_the_light_at_the_borders() -> None:
     pair = GaussianBlur(sigma=(2, 2)).apply(image, RNG(1))
     assert pair.noisy.sum() == pytest.approx(image.sum(), rel=1e-5)
     assert np.array_equal(pair.clean, image)
+
+
+@pytest.mark.parametrize("radius", [2.5, 6.0])
+def test_an_objective_in_focus_makes_an_airy_pattern(radius: float) -> None:
+    psf = diffraction_psf(radius, 0.0, 0.0)
+    distance = np.hypot(*(np.indices(psf.shape) - psf.shape[0] // 2))
+    v = np.pi * 1.2197 * np.maximum(distance, 1e-9) / radius
+    airy = (2 * special.j1(v) / v) ** 2
+    near = distance < 3 * radius
+    assert psf[near] / psf.max() == pytest.approx(airy[near], abs=0.02)
+
+
+def test_defocus_takes_the_light_from_the_middle_and_keeps_its_sum() -> None:
+    middles = []
+    for waves in (0.0, 0.25, 0.5, 1.0):
+        psf = diffraction_psf(5.0, waves, 0.0)
+        assert psf.sum() == pytest.approx(1, abs=1e-5)
+        middles.append(
+            psf.max() if waves == 0 else psf[tuple(np.array(psf.shape) // 2)]
+        )
+    expected = [np.sinc(waves) ** 2 for waves in (0.0, 0.25, 0.5, 1.0)]
+    assert np.array(middles) / middles[0] == pytest.approx(expected, abs=0.03)
+
+
+def test_an_objective_keeps_the_light_at_the_borders() -> None:
+    image = random_image(2, 20, 30)
+    blur = DiffractionBlur(airy_radius_pixels=(3, 3), spherical_waves=(-0.3, 0.3))
+    assert blur.apply(image, RNG(1)).noisy.sum() == pytest.approx(image.sum(), rel=1e-4)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".tif"])

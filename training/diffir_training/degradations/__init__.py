@@ -19,6 +19,7 @@ from diffir_training.degradations.blanking import Blanked
 from diffir_training.degradations.bleaching import Bleaching, bleaching_factors
 from diffir_training.degradations.camera import CameraNoise, ReadLimited, draw_camera
 from diffir_training.degradations.compression import JpegCompression
+from diffir_training.degradations.diffraction import DiffractionBlur
 from diffir_training.degradations.exposure import Camera, whole_image_mapping
 from diffir_training.degradations.masking import Inpainting, SensorDefects
 from diffir_training.degradations.optics import Binning, GaussianBlur, MeasuredPsfBlur
@@ -125,6 +126,7 @@ Degradation: TypeAlias = Annotated[
     | ScmosNoise
     | ScanNoise
     | GaussianBlur
+    | DiffractionBlur
     | MeasuredPsfBlur
     | Binning
     | Processed
