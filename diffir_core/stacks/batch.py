@@ -12,10 +12,9 @@ from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.report import RestoreReport
 from diffir_core.stacks.crew import Crew
-from diffir_core.stacks.folders import result_name, stacks_of
+from diffir_core.stacks.folders import result_name, stacks_of, with_siblings
 from diffir_core.stacks.progress import RestoreProgress
 from diffir_core.stacks.restoring import restore_file
-from diffir_core.stacks.source import files_of, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +74,6 @@ def restore_folder(
         except Exception as error:  # Whatever it is, it is about this stack.
             failure = _unforeseen(source, error)
         yield FolderItem(source, result, report, failure)
-
-
-def with_siblings(path: Path) -> set[Path]:
-    """Give the files that are restored with this one."""
-    try:
-        source = open_source(path)
-    except Exception:  # Said when it is restored.
-        return set()
-    try:
-        return {file.resolve() for file in files_of(source)}
-    finally:
-        source.close()
 
 
 def _unforeseen(source: Path, error: Exception) -> DiffIRError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from diffir_core.errors import InputError
-from diffir_core.stacks.source import tiff_files
+from diffir_core.stacks.source import files_of, open_source, tiff_files
 
 _ENDINGS = (".ome.tif", ".ome.tiff", ".tif", ".tiff", ".btf", ".tf8", ".zarr")
 
@@ -43,3 +43,15 @@ def result_name(source: Path) -> str:
             name = name[: -len(ending)]
             break
     return f"{name}.ome.zarr"
+
+
+def with_siblings(path: Path) -> set[Path]:
+    """Give the files that are restored with this one."""
+    try:
+        source = open_source(path)
+    except Exception:  # Said when it is restored.
+        return set()
+    try:
+        return {file.resolve() for file in files_of(source)}
+    finally:
+        source.close()

@@ -113,7 +113,7 @@ def with_their_sets(files: Iterable[Path]) -> set[Path]:
 @functools.lru_cache(maxsize=64)
 def _set_of(file: Path, state: tuple[int, ...]) -> frozenset[Path]:
     """Look once into the hundreds of files of a set, not at every key that is typed."""
-    from diffir_core.stacks.batch import with_siblings
+    from diffir_core.stacks.folders import with_siblings
 
     return frozenset(with_siblings(file))
 

@@ -52,7 +52,7 @@ def check_place(
 
 
 def _check_file(place: Path) -> None:
-    from diffir_core.stacks.sink import check_destination
+    from diffir_core.stacks.destination import check_destination
 
     check_destination(place)
     # While it is made, its name is longer, and so may be too long.

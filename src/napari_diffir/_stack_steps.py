@@ -114,7 +114,7 @@ def stack_steps(
 
 def _files_of(source: StackInput) -> set[Path]:
     """Give the files that are restored with this one."""
-    from diffir_core.stacks.batch import with_siblings
+    from diffir_core.stacks.folders import with_siblings
 
     return with_siblings(source) if isinstance(source, Path) else set()
 

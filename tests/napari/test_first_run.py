@@ -81,3 +81,69 @@ def test_napari_is_closed_and_the_shell_completes_the_stack(
         subprocess.run(command, capture_output=True, check=True)
     whole, resumed = (zarr.open_array(str(one / "0"))[:] for one in results)
     assert np.array_equal(whole, resumed)
+
+
+ALL_PANELS = """
+import sys, threading
+from pathlib import Path
+
+class Refusal:
+    # Of PyTorch, so that every panel is as good as the first of a session.
+    by_viewer = []
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            thread = threading.current_thread()
+            self.by_viewer.append(thread is threading.main_thread())
+            raise ImportError("not here")
+
+sys.meta_path.insert(0, Refusal())
+import napari
+from qtpy.QtCore import QEventLoop, QTimer
+
+def wait_for_import(do):
+    asked, loop, timer = len(Refusal.by_viewer), QEventLoop(), QTimer()
+    got_further = lambda: len(Refusal.by_viewer) > asked
+    timer.timeout.connect(lambda: loop.quit() if got_further() else None)
+    timer.start(20)
+    QTimer.singleShot(30_000, loop.quit)
+    do()
+    loop.exec()
+    print(do.__name__, Refusal.by_viewer[asked:])
+
+def opened(name):
+    return viewer.window.add_plugin_dock_widget("napari-diffir", name)[1]
+
+def restore_to_disk():
+    form = opened("Restore stack to disk").form
+    form.output_edit.setText(result)  # It is there, and looked at in more ways.
+
+def show_the_card_of_a_model():
+    opened("Restore").form.model_box.manage()
+
+def control_the_ipr():
+    opened("IPR controls")
+
+def train():
+    opened("Train")
+
+stack, result = sys.argv[1:]
+viewer = napari.Viewer(show=True)
+viewer.open(stack, plugin="napari-diffir")
+for do in (restore_to_disk, show_the_card_of_a_model, control_the_ipr, train):
+    wait_for_import(do)
+viewer.close()
+"""
+
+
+def test_no_panel_imports_pytorch_on_the_thread_of_the_viewer(tmp_path: Path) -> None:
+    # It would stand still for seconds.
+    stack, result = tmp_path / "in.ome.tif", tmp_path / "out.ome.tif"
+    values = np.random.default_rng(0).integers(90, 900, (3, 64, 64), np.uint16)
+    for path in (stack, result):
+        tifffile.imwrite(path, values, ome=True, metadata={"axes": "ZYX"})
+    command = [sys.executable, "-c", ALL_PANELS, str(stack), str(result)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = [line for line in done.stdout.splitlines() if "[" in line]
+    assert len(told) == 4
+    assert all("False" in line and "True" not in line for line in told), told

@@ -15,6 +15,7 @@ from napari_diffir._own_models import add_model, card_text
 from napari_diffir._preferences import Preferences, preferences
 from napari_diffir._stack_session import current_stack_session
 from napari_diffir.widgets._model_box import ModelBox
+from napari_diffir.widgets._model_manager import ModelManager
 
 
 @pytest.fixture
@@ -58,6 +59,10 @@ def test_a_folder_that_names_no_place_is_left_out(folder: str, qtbot: Any) -> No
     assert wrong.outputs == Preferences().outputs == Path.home()
 
 
+def wait_for_card(qtbot: Any, manager: ModelManager, words: str) -> None:
+    qtbot.waitUntil(lambda: words in manager.card.toPlainText(), timeout=60_000)
+
+
 def test_models_are_added_to_the_users_folder_and_offered(
     settings: Any, qtbot: Any, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -68,13 +73,13 @@ def test_models_are_added_to_the_users_folder_and_offered(
     assert manager is not None
     shipped = next(iter(shipped_models()))
     assert manager.chosen == box.chosen == shipped
-    assert "Trained on" in manager.card.toPlainText()
+    wait_for_card(qtbot, manager, "Trained on")
 
     manager.add(tiny_model)
     kept = tmp_path / "models" / tiny_model.name
     assert kept.read_bytes() == tiny_model.read_bytes()
     assert manager.chosen == str(kept)
-    assert "has no card" in manager.card.toPlainText()
+    wait_for_card(qtbot, manager, "has no card")
     manager.add(tiny_model)
     assert "already there" in manager.message.text()
     broken = tmp_path / "broken.pth"

@@ -6,10 +6,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
 import tifffile
@@ -837,6 +839,31 @@ def test_every_option_is_looked_at_at_once(
     assert not widget.start_button.isEnabled()
     box.high_box.setValue(100)
     assert widget.start_button.isEnabled()
+
+
+def test_the_viewer_answers_while_a_slow_layer_is_looked_at(
+    viewer: Any, qtbot: Any, session: StackSession, tiny_model: Path
+) -> None:
+    def read(block_info: Any = None) -> Any:
+        time.sleep(1.0)  # As of a share on the network.
+        return np.full((1, 64, 64), block_info[None]["chunk-location"][0] + 9, "uint16")
+
+    chunks = ((1,) * 30, (64,), (64,))
+    slow = dask.array.map_blocks(read, chunks=chunks, dtype="uint16")
+    axes = {"axis_labels": ("z", "y", "x"), "contrast_limits": (0, 99)}
+    layers = [viewer.add_image(one, **axes) for one in (slow, slow[::2])]
+    widget = open_widget(viewer, tiny_model)
+    qtbot.waitUntil(lambda: not widget.look.is_busy, timeout=60_000)
+    heartbeat = Heartbeat()
+    for layer, planes in zip(layers, ("planes: 30", "planes: 15"), strict=True):
+        box = widget.form.input_box
+        box.setCurrentIndex(box.findText(layer.name))
+        qtbot.waitUntil(
+            lambda planes=planes: planes in widget.estimate_label.text(), timeout=60_000
+        )
+    heartbeat.stop()
+    assert heartbeat.beats > 100
+    assert heartbeat.longest < 0.5, heartbeat.longest  # A read would take longer.
 
 
 def test_the_viewer_answers_while_a_stack_is_restored(

@@ -295,12 +295,11 @@ def test_choices_are_what_is_trained(
     assert not widget.start_button.isEnabled()
     viewer.add_image(blobs(), name="clean")
     assert widget.start_button.isEnabled()
-    qtbot.waitUntil(
-        lambda: not widget.form.clean.preview.picture.pixmap().isNull(), timeout=10_000
-    )
-    before = widget.form.clean.preview.picture.pixmap().toImage()
+    picture = widget.form.clean.preview.picture
+    qtbot.waitUntil(lambda: not picture.pixmap().isNull(), timeout=60_000)
+    before = picture.pixmap().toImage()
     widget.form.clean.camera_form.photons.set_nearest(10)
-    assert widget.form.clean.preview.picture.pixmap().toImage() != before
+    qtbot.waitUntil(lambda: picture.pixmap().toImage() != before, timeout=10_000)
     recipe = widget.form.make_recipe()(tmp_path / "run")
     assert recipe.start.stage2 == "fluo-denoise"
     network_box = widget.form.recipe.network_box

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
@@ -81,7 +82,7 @@ class CleanForm(ImagesForm):
         )
         self.camera_form = CameraForm()
         self.preview = Preview(
-            lambda crops: degraded_picture(crops[0], self.camera_form.camera),
+            lambda crops: partial(degraded_picture, crops[0], self.camera_form.camera),
             "A clean image as this camera sees it.",
         )
         box = QGroupBox("Camera noise to learn")

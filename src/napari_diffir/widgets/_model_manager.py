@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 
 from psygnal import Signal
@@ -20,8 +22,10 @@ from qtpy.QtWidgets import (
 
 from diffir_core.errors import DiffIRError
 from diffir_core.models import shipped_models
+from napari_diffir._latest import LatestLane
 from napari_diffir._own_models import WEIGHTS, add_model, card_text, own_models
 from napari_diffir._preferences import preferences
+from napari_diffir._scripting import Failure
 from napari_diffir.widgets._parts import button, small_label
 
 _SIZE_PIXELS = (720, 420)
@@ -47,6 +51,8 @@ class ModelManager(QDialog):
             f"kept in {preferences().models}."
         )
         self.list.currentItemChanged.connect(lambda *_: self._show_card())
+        lane = self._lane = LatestLane()
+        self.destroyed.connect(lambda _=None: lane.cancel())
         self._lay_out()
         self.refresh()
 
@@ -90,7 +96,14 @@ class ModelManager(QDialog):
                 self.list.setCurrentRow(row)
 
     def _show_card(self) -> None:
-        self.card.setMarkdown(card_text(self.chosen) if self.chosen else "")
+        """Have a worker read the card: the first one imports PyTorch, in seconds."""
+        self.card.setMarkdown("Reading its card…" if self.chosen else "")
+        if self.chosen:
+            self._lane.submit(partial(_card_steps, self.chosen), self._take_card)
+
+    def _take_card(self, found: str | Failure) -> None:
+        words = str(found.error) if isinstance(found, Failure) else found
+        self.card.setMarkdown(words)
 
     def use(self) -> None:
         """Tell which model is to be used, and close."""
@@ -125,3 +138,7 @@ class ModelManager(QDialog):
         """Add what is dropped."""
         for url in event.mimeData().urls():
             self.add(Path(url.toLocalFile()))
+
+
+def _card_steps(model: str) -> Generator[str, None, None]:
+    yield card_text(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QGroupBox, QVBoxLayout
@@ -43,7 +44,7 @@ class PairForm(ImagesForm):
             "the same shape, or a folder of files with the same names.",
         )
         tip = "The same place of a noisy image and of its clean one: they must match."
-        self.preview = Preview(beside, tip)
+        self.preview = Preview(lambda crops: partial(beside, crops), tip)
         box = QGroupBox("Noisy | clean")
         QVBoxLayout(box).addWidget(self.preview)
         self._lay_out({"Noisy": self.noisy_box, "Clean": self.clean_box}, box)
@@ -87,7 +88,7 @@ class FramesForm(ImagesForm):
             "folder with such a stack, or a folder of frames, for each place.",
         )
         self.preview = Preview(
-            beside,
+            lambda crops: partial(beside, crops),
             "A frame, and the mean of the others: where it is blurred or doubled, the "
             "specimen has moved, and a model would learn to blur.",
         )

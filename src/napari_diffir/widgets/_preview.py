@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,23 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from diffir_core.errors import InputError
 from napari_diffir._crops import Crops
+from napari_diffir._latest import LatestLane
 from napari_diffir._scripting import Failure
 from napari_diffir._training_images import TrainingImages, crops_or_failure
 from napari_diffir._worker import new_worker
 from napari_diffir.widgets._parts import Picture, small_label
 
 _PICTURE_PIXELS = 150
+Drawing = Callable[[], NDArray[np.uint8]]
+"""Draws a picture, on any thread."""
 
 
 class Preview(QWidget):
     """Shows the crops of what was asked for last, or why there are none."""
 
-    def __init__(self, draw: Callable[[Crops], NDArray[np.uint8]], tip: str) -> None:
+    def __init__(self, drawing_of: Callable[[Crops], Drawing], tip: str) -> None:
         super().__init__()
-        self._draw = draw
+        self._drawing_of, self._lane = drawing_of, LatestLane()
         self._crops: Crops | None = None
         self._requests = 0
         self.picture = Picture(_PICTURE_PIXELS, "")
@@ -52,11 +56,22 @@ class Preview(QWidget):
         """Forget what was asked for; what comes of it later is dropped."""
         self._requests += 1
         self._crops = None
+        self._lane.cancel()
 
     def redraw(self) -> None:
-        """Draw the crops anew, if they are there."""
+        """Draw the crops anew, if they are there.
+
+        A worker draws: the first picture of a camera imports what trains, in seconds.
+        """
         if self._crops is not None:
-            self.picture.show_array(self._draw(self._crops))
+            drawing = self._drawing_of(self._crops)
+            self._lane.submit(partial(_steps, drawing), self._show)
+
+    def _show(self, drawn: NDArray[np.uint8] | Failure) -> None:
+        if isinstance(drawn, Failure):
+            self._show_hint(str(drawn.error))
+        else:
+            self.picture.show_array(drawn)
 
     def _take(self, crops: Any, request: int) -> None:
         if request != self._requests:
@@ -71,3 +86,7 @@ class Preview(QWidget):
     def _show_hint(self, text: str) -> None:
         self.hint.setText(text)
         self.picture.show_nothing()
+
+
+def _steps(drawing: Drawing) -> Generator[NDArray[np.uint8], None, None]:
+    yield drawing()
