@@ -50,7 +50,8 @@ def input_of(layer: Image, axes: str) -> StackInput:
     """Give the file that a layer shows, where our reader opened it; else its array.
 
     A file has metadata that a layer has not, and a job of it runs anywhere. An array
-    keeps pixel size, position, units and name; turned layers lie straight in a file.
+    keeps pixel size, position, units and name; a layer that was turned or mirrored
+    lies straight in a file.
     Raises `InputError` for axes that do not suit the layer.
     """
     from diffir_core.stacks.axes import check_axes
@@ -146,7 +147,10 @@ def _metadata(layer: Image, axes: str) -> StackMetadata:
         for axis, unit in zip(spatial, layer.units, strict=True)
         if (name := unit_name(str(unit)) or _full_name(str(unit)))
     }
-    sizes = dict(zip(spatial, map(float, layer.scale), strict=True))
+    # Of a mirrored layer they are negative, which files cannot say.
+    sizes = {
+        axis: abs(float(one)) for axis, one in zip(spatial, layer.scale, strict=True)
+    }
     shifts = dict(zip(spatial, map(float, layer.translate), strict=True))
     return StackMetadata(
         axes,

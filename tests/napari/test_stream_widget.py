@@ -29,7 +29,7 @@ from diffir_core.stacks.progress import RestoreProgress
 from diffir_core.stacks.source import files_of, open_source
 from diffir_core.stacks.unfinished import Unfinished
 from napari_diffir._outlook import look_ahead
-from napari_diffir._stack_inputs import LayerStack, with_their_sets
+from napari_diffir._stack_inputs import LayerStack, input_of, with_their_sets
 from napari_diffir._stack_pace import Pace, PaceMaker
 from napari_diffir._stack_session import StackSession, current_stack_session
 from napari_diffir._stack_steps import StackRequest, StackTask
@@ -839,6 +839,24 @@ def test_every_option_is_looked_at_at_once(
     assert not widget.start_button.isEnabled()
     box.high_box.setValue(100)
     assert widget.start_button.isEnabled()
+
+
+@pytest.mark.parametrize("name", ["out.ome.zarr", "out.ome.tif"])
+def test_a_mirrored_layer_keeps_the_size_of_its_pixels(
+    name: str, viewer: Any, tmp_path: Path, tiny_model: Path
+) -> None:
+    layer = viewer.add_image(
+        np.random.default_rng(0).integers(90, 900, (2, 32, 32), np.uint16),
+        scale=(-2, -0.5, 0.3),
+        units=("um", "um", "um"),
+        axis_labels=("z", "y", "x"),
+    )
+    source, result = input_of(layer, "ZYX"), tmp_path / name
+    assert isinstance(source, LayerStack)
+    diffir.restore_file(source.open(), result, diffir.load_model(tiny_model))
+    restored = open_source(result)
+    assert restored.metadata.pixel_size == {"Z": 2.0, "Y": 0.5, "X": 0.3}
+    restored.close()
 
 
 def test_the_viewer_answers_while_a_slow_layer_is_looked_at(
