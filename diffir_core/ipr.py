@@ -64,7 +64,8 @@ class IPR:
         """Read the plain values of `to_dict`."""
         if values.get("format") != _FORMAT:
             raise InputError(
-                f"An IPR has format '{_FORMAT}', not '{values.get('format')}'."
+                f"An IPR has format '{_FORMAT}', not '{values.get('format')}'; name an "
+                "IPR file, or extract the IPR anew."
             )
         chain = values.get("chain")
         try:

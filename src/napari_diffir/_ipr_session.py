@@ -24,6 +24,7 @@ from napari_diffir._ipr_steps import (
 from napari_diffir._latest import LatestLane
 from napari_diffir._scripting import Failure
 from napari_diffir._watched import Watched
+from napari_diffir._wording import told
 
 if TYPE_CHECKING:
     from diffir_core.model import Model
@@ -127,7 +128,7 @@ class IPRSession(Watched):
         """Take what a worker has found."""
         state = self.state
         if isinstance(found, Failure):
-            state.message, self._asked = str(found.error), None
+            state.message, self._asked = str(told(found.error)), None
         elif isinstance(found, IPRFound):
             state.ipr_is_current = True
             self._forget_failure()

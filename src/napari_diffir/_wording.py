@@ -33,8 +33,11 @@ _CONTROLS = {
     "pass --overwrite": "tick 'Replace what is there'",
     "or --overwrite": "or tick 'Replace what is there'",
     "pass --resume": "press Resume",
+    "give (first row, row after the last, first column, column after the last)": (
+        "take it anew: choose 'the region now in view' again"
+    ),
 }
-"""What the core calls by the command's flags, as a panel has it."""
+"""What the core calls by flags and arguments, as a panel has it."""
 
 
 def told(error: Exception) -> Exception:

@@ -294,6 +294,26 @@ def test_an_ipr_of_another_model_is_refused_in_one_sentence(
     assert widget.state.choice.a is None
 
 
+def test_what_cannot_be_done_is_told_in_the_words_of_the_panel(
+    viewer: Any, qtbot: Any, tiny_model: Path, tmp_path: Path
+) -> None:
+    layer = add_stack(viewer, stack_of(2, 64, 64))
+    widget = open_widget(viewer, tiny_model)
+    wait_for_ipr(qtbot, widget, "Z=0")
+    place = tmp_path / f"{'a' * 300}.ipr.json"
+    widget.slots._try(lambda: widget._session.choosing.save(place))
+    assert widget.state.message.startswith("The system refuses ")
+    (tmp_path / "b.ipr.json").write_text("{}")
+    load = widget._session.choosing.load
+    widget.slots._try(lambda: load(tmp_path / "b.ipr.json", "a"))
+    assert "name an IPR file" in widget.state.message
+
+    widget._session.choosing.choose(scope="region", region=(0, 64, 0, 64))
+    layer.data = layer.data[:, :32]
+    wait_for(qtbot, lambda: "32 x 64" in widget.state.failure)
+    assert "'the region now in view' again" in widget.state.failure
+
+
 def test_one_ipr_restores_the_whole_stack(
     viewer: Any, qtbot: Any, tiny_model: Path
 ) -> None:

@@ -11,6 +11,7 @@ from diffir_core.errors import DiffIRError, InputError
 from napari_diffir._layer_text import layer_job, layer_python
 from napari_diffir._layers import placement_of
 from napari_diffir._scripting import restored_layer
+from napari_diffir._wording import told
 from napari_diffir.widgets._job_menu import JobButton
 from napari_diffir.widgets._parts import button
 
@@ -125,7 +126,7 @@ class IPRActions(QWidget):
         try:
             action()
         except (DiffIRError, OSError) as error:
-            self._state.message = str(error)
+            self._state.message = str(told(error))
 
     def show_all(self) -> None:
         """Show how far the work is, and what can be done."""

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from diffir_core.errors import DiffIRError
 from napari_diffir._typed_paths import saved_as
+from napari_diffir._wording import told
 from napari_diffir.widgets._parts import NumberSlider, button, small_label
 from napari_diffir.widgets._source_box import narrow
 
@@ -45,6 +46,9 @@ class SlotsBox(QWidget):
 
     def _build(self) -> None:
         self.use_box = narrow(QComboBox())
+        self.use_box.setToolTip(
+            "Which IPR rules; A and B can be used once one is there."
+        )
         self.use_box.addItem("the image's own IPR", "own")
         self.use_box.addItem("A and B, blended", "slots")
         self.labels = {slot: small_label() for slot in "ab"}
@@ -97,7 +101,7 @@ class SlotsBox(QWidget):
         try:
             action()
         except (DiffIRError, OSError) as error:
-            self._state.message = str(error)
+            self._state.message = str(told(error))
 
     def _choose_use(self, index: int) -> None:
         self._session.choosing.choose(use=self.use_box.itemData(index))

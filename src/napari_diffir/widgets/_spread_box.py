@@ -42,6 +42,9 @@ class SpreadBox(QWidget):
             "Noise has about the right size; seeds hardly change anything."
         )
         self.samples_box.setRange(2, 8)
+        self.samples_box.setToolTip(
+            "The more, the surer the deviation, and the longer."
+        )
         self.samples_box.setValue(6)
         self.share = NumberSlider(_SHARE_STEPS, lambda i: i / 100, "{:.0%}")
         self.share.setToolTip("How many of the pixels are masked: the least sure ones.")
