@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,10 @@ from diffir_training.images import (
     ForegroundSampler,
     HeldBack,
     PairedImages,
+    PairSource,
     RepeatedFrames,
     array_planes,
+    check_agreement,
     flipped,
     open_clean,
     open_pairs,
@@ -35,6 +38,7 @@ from numpy.typing import NDArray
 from skimage.io import imsave
 
 from diffir_core.errors import InputError
+from diffir_core.samples import sample_path
 
 STACK = np.random.default_rng(0).integers(0, 60_000, (3, 40, 52)).astype(np.uint16)
 GRAY = dict(photometric="minisblack")
@@ -238,6 +242,72 @@ def test_pairs_that_cannot_be_learnt_from(
     with pytest.raises(InputError, match=message) as caught:
         open_pairs(_break(tmp_path, change), tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def _real_pairs(
+    folder: Path, noisy: NDArray[Any], clean: NDArray[Any]
+) -> list[PairSource]:
+    for i, (one, other) in enumerate(zip(noisy, clean, strict=True)):
+        _write(folder / "raw" / f"{i}.tif", one)
+        _write(folder / "gt" / f"{i}.tif", other)
+    return open_pairs(PairedImages(noisy="raw/*.tif", clean="gt/*.tif"), folder)
+
+
+def _nuclei() -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """Give three planes of the bundled stack, and the same with noise before them."""
+    clean = tifffile.imread(sample_path("reference"))[5:11:2]
+    return np.random.default_rng(0).poisson(clean).astype(np.uint16), clean
+
+
+def test_pairs_that_agree_bring_no_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noisy, clean = _nuclei()
+    noisy[:, ::37, ::41] = 65535  # Hot pixels.
+    check_agreement(_real_pairs(tmp_path / "counts", noisy, clean))
+    nothing = np.random.default_rng(0).poisson(50.0, (2, 64, 64)).astype(np.uint16)
+    check_agreement(_real_pairs(tmp_path / "empty", nothing, clean[:2, :64, :64]))
+    check_agreement(
+        _real_pairs(tmp_path / "small", nothing[:, :32, :32], nothing[:, 32:, 32:])
+    )
+    assert not caplog.records
+
+
+def test_a_clean_side_in_other_units_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noisy, clean = _nuclei()
+    halved = (clean / 4 + 30).astype(np.float32)
+    check_agreement(_real_pairs(tmp_path / "quarter", noisy, halved))
+    dark = clean.astype(np.float32) - 600
+    check_agreement(_real_pairs(tmp_path / "dark", noisy, dark))
+    quarter, offset = caplog.messages
+    assert re.search(
+        r"^In (\d+) of \1 pairs .* other units .* raw/0.tif, which is about "
+        r"(3\.[6-9]\d*|4(\.\d+)?) · 0.tif -\d",
+        quarter,
+    )
+    assert re.search(r"about (0\.9\d*|1|1\.\d+) · 0.tif \+\d", offset)
+    with pytest.raises(
+        InputError, match=r"0.tif is all but flat in the units of raw/0"
+    ):
+        check_agreement(_real_pairs(tmp_path / "flat", noisy, clean / 65535.0))
+
+
+def test_sides_of_other_places_are_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noisy, clean = _nuclei()
+    shifted = noisy[:, 12:, :-16], clean[:, :-12, 16:]
+    check_agreement(_real_pairs(tmp_path / "shifted", *shifted))
+    check_agreement(_real_pairs(tmp_path / "mirrored", noisy, clean[:, ::-1, ::-1]))
+    moved, mirrored = caplog.messages
+    assert re.search(
+        r"^In (\d+) of \1 pairs .* do not show the same place, such as raw/0.tif and "
+        r"0.tif, .* if the clean one is moved by -12, 16 pixels",
+        moved,
+    )
+    assert "do not show the same place" in mirrored
 
 
 def test_the_ending_of_a_partner_may_be_written_in_capitals(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from diffir_training.images import (
     HeldBack,
     Inventory,
     TrainingImages,
+    check_agreement,
     check_channels,
     check_fits,
     check_measured,
@@ -95,11 +96,13 @@ def _opened(images: TrainingImages, folder: Path) -> Groups[Any]:
     try:
         if isinstance(images, CleanImages):
             return open_clean(images, folder)
-        return [(1.0, open_pairs(images, folder))]
+        pairs = open_pairs(images, folder)
     except AxesNotSaidError as error:
         is_clean = isinstance(images, CleanImages)
         where = "axes of the source" if is_clean else "data.images.axes"
         raise InputError(f"{error} In a recipe they are the {where}.") from error
+    check_agreement(pairs)
+    return [(1.0, pairs)]
 
 
 def _all(groups: Groups[Any]) -> list[Any]:

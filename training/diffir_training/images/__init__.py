@@ -4,6 +4,7 @@ from diffir_training.images._fields import RepeatedField, fields_of
 from diffir_training.images._files import is_image
 from diffir_training.images._opening import FileCache
 from diffir_training.images._partners import Partners, partners_by_name
+from diffir_training.images.agreement import check_agreement
 from diffir_training.images.checks import (
     check_channels,
     check_fits,
@@ -68,6 +69,7 @@ __all__ = [
     "Variety",
     "Window",
     "array_planes",
+    "check_agreement",
     "check_channels",
     "check_fits",
     "check_measured",
