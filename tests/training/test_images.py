@@ -209,6 +209,8 @@ def _break(tmp_path: Path, change: str) -> PairedImages:
     elif change == "wide":
         wide = np.where(np.eye(40, 52), 1e38, -1e38)
         _write(tmp_path / "raw" / "cell0_noisy.tif", wide.astype("f4"))
+    elif change == "cut":
+        os.truncate(tmp_path / "raw" / "cell1_noisy.tif", 600)
     elif change == "capitals":
         for name in ("raw/cell0_noisy.tif", "clean/cell1.tif"):
             (tmp_path / name).rename((tmp_path / name).with_suffix(".TIF"))
@@ -231,6 +233,7 @@ def _break(tmp_path: Path, change: str) -> PairedImages:
         ("partner", "cell2_noisy.tif has no partner"),
         ("nan", "^raw/cell0_noisy.tif has NaN"),
         ("wide", "^raw/cell0_noisy.tif cannot be trained on: The values range from"),
+        ("cut", r"^raw/cell1_noisy.tif is truncated or damaged"),
         ("empty", r"Nothing matches 'nothing/\*\.tif'"),
         ("planes", "need the same planes"),
         ("types", "None of the 3 files"),
@@ -284,12 +287,12 @@ def test_a_clean_side_in_other_units_is_told_of(
     quarter, offset = caplog.messages
     assert re.search(
         r"^In (\d+) of \1 pairs .* other units .* raw/0.tif, which is about "
-        r"(3\.[6-9]\d*|4(\.\d+)?) · 0.tif -\d",
+        r"(3\.[6-9]\d*|4(\.\d+)?) · gt/0.tif -\d",
         quarter,
     )
-    assert re.search(r"about (0\.9\d*|1|1\.\d+) · 0.tif \+\d", offset)
+    assert re.search(r"about (0\.9\d*|1|1\.\d+) · gt/0.tif \+\d", offset)
     with pytest.raises(
-        InputError, match=r"0.tif is all but flat in the units of raw/0"
+        InputError, match=r"gt/0.tif is all but flat in the units of raw/0"
     ):
         check_agreement(_real_pairs(tmp_path / "flat", noisy, clean / 65535.0))
 
@@ -304,7 +307,7 @@ def test_sides_of_other_places_are_told_of(
     moved, mirrored = caplog.messages
     assert re.search(
         r"^In (\d+) of \1 pairs .* do not show the same place, such as raw/0.tif and "
-        r"0.tif, .* if the clean one is moved by -12, 16 pixels",
+        r"gt/0.tif, .* if the clean one is moved by -12, 16 pixels",
         moved,
     )
     assert "do not show the same place" in mirrored

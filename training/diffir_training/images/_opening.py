@@ -155,9 +155,19 @@ def _plain_offset(series: tifffile.TiffPageSeries) -> int | None:
 
 def _open(path: Path, axes: str | None) -> StackSource:
     if path.suffix.lower() not in PICTURES:
-        return open_source(path, axes)
+        return _stack(path, axes)
     picture = _picture(path)
     return ArraySource(picture, axes or "YXS"[: picture.ndim])
+
+
+def _stack(path: Path, axes: str | None) -> StackSource:
+    try:
+        return open_source(path, axes)
+    except InputError as error:
+        if not str(error).startswith(path.name):
+            raise
+        # Partners have equal names: their folders tell which of them is meant.
+        raise type(error)(f"{path.parent.name}/{error}") from error
 
 
 def _picture(path: Path) -> NDArray[Any]:
@@ -168,7 +178,8 @@ def _picture(path: Path) -> NDArray[Any]:
         picture = np.asarray(imread(path))
     except Exception as error:  # Each decoder has its own kinds of errors.
         raise InputError(
-            f"{path.name} cannot be read as a picture ({error}); it may be truncated."
+            f"{path.parent.name}/{path.name} cannot be read as a picture ({error}); it "
+            "may be truncated."
         ) from error
     if picture.ndim == 3 and picture.shape[-1] in (2, 4):
         picture = picture[..., :-1]

@@ -128,7 +128,7 @@ def agreement_of(pair: PairSource) -> Agreement | None:
     gain, offset = _line(noisy, clean)
     return Agreement(
         noisy=pair.name,
-        clean=Path(pair.shows[0]).name,
+        clean="/".join(Path(pair.shows[0]).parts[-2:]),
         correlation=correlation,
         best=best,
         shift=(shift[0] * _BLOCK, shift[1] * _BLOCK),
