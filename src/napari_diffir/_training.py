@@ -94,6 +94,9 @@ class TrainingSession(WatchedRun):
         self._launch(training_steps, job, self._control)
 
     def _take_news(self) -> None:
+        while self._control.warnings:
+            said = self._control.warnings.popleft()
+            self.state.trainer_warnings = (*self.state.trainer_warnings, said)
         while self._control.news:
             progress = self._control.news.popleft()
             self.state.take(progress)

@@ -44,6 +44,8 @@ class TrainingState:
     event: Event | None = None
     """What the trainer reported last."""
     message: str = ""
+    trainer_warnings: tuple[str, ...] = ()
+    """Sentences of the trainer, such as that pairs are in different units."""
 
     @property
     def is_active(self) -> bool:
@@ -52,12 +54,12 @@ class TrainingState:
 
     @property
     def warning(self) -> str:
-        """Give one sentence about what goes wrong in this stage, or nothing."""
+        """Give sentences about what goes wrong, in this stage and as a whole."""
         losses, psnrs = (
             tuple(point for point in points if point[0] > self.stage_start)
             for points in (self.losses, self.psnrs_db)
         )
-        return warning(losses, psnrs)
+        return "\n".join(filter(None, (warning(losses, psnrs), *self.trainer_warnings)))
 
     def show_past(self, folder: Path) -> None:
         """Take over what a folder holds of a run."""
@@ -68,6 +70,7 @@ class TrainingState:
         self.steps, self.seconds_left, self.event = 0, None, None
         self.input_psnr_db = past.input_psnr_db
         self.losses, self.psnrs_db = past.losses, past.psnrs_db
+        self.trainer_warnings = ()
 
     def take(self, progress: Progress) -> None:
         """Take over the news of the training."""

@@ -13,6 +13,7 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING
 
 from diffir_core.errors import DiffIRError, InputError
+from napari_diffir._overheard import overheard
 from napari_diffir._run_folder import holds_run
 from napari_diffir._scripting import Failure
 from napari_diffir._wording import told
@@ -62,6 +63,8 @@ class RunControl:
         self.paused, self.stopped = Flag(), Flag()
         self.news: deque[Progress] = deque()
         """Written by the training, emptied by the viewer."""
+        self.warnings: deque[str] = deque()
+        """Likewise: sentences, such as that pairs are in different units."""
 
 
 @dataclass(slots=True)
@@ -95,10 +98,11 @@ def training_steps(job: Job, control: RunControl) -> Steps:
     a TypeError of its own. Closing the generator keeps a checkpoint, as stopping does.
     """
     try:
-        trainer = _open(job)
-        control.news.append(_progress(trainer, Pace(), None))
-        yield
-        return (yield from _train(trainer, control))
+        with overheard("diffir_training", control.warnings.append):
+            trainer = _open(job)
+            control.news.append(_progress(trainer, Pace(), None))
+            yield
+            return (yield from _train(trainer, control))
     except Exception as error:
         said = told(error)
         if not isinstance(said, DiffIRError):

@@ -176,6 +176,25 @@ def test_pairs_that_do_not_match_are_refused_before_the_start(
     assert not (tmp_path / "run").exists()
 
 
+def test_what_the_trainer_warns_of_is_seen_in_the_panel(
+    viewer: Any, qtbot: Any, tmp_path: Path, session: Any, tiny_presets: None
+) -> None:
+    clean = blobs(4, 96)
+    viewer.add_image(noisy(clean), name="noisy")
+    viewer.add_image(clean // 4, name="clean")
+    widget = open_widget(viewer, tmp_path / "run")
+    widget.form.kind_box.setCurrentText(widget.form.pairs.title)
+    qtbot.waitUntil(widget.start_button.isEnabled, timeout=60_000)
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: len(session.state.losses) > 2, timeout=60_000)
+    assert "in other units than the noisy one" in widget.status.warning.text()
+    widget.form.folder_edit.setText(str(tmp_path / "another"))
+    widget.stop_button.click()
+    qtbot.waitUntil(lambda: not session.is_busy, timeout=60_000)
+    session.look_at(tmp_path / "another")
+    assert widget.status.warning.text() == ""
+
+
 def test_patches_that_do_not_fit_are_explained_in_the_panel(
     viewer: Any, qtbot: Any, tmp_path: Path, session: Any, monkeypatch: Any
 ) -> None:

@@ -31,6 +31,7 @@ class RunStatus(QWidget):
         events.step.connect(self._show_progress)
         events.steps.connect(self._show_total)
         events.event.connect(self._show_warning)
+        events.trainer_warnings.connect(self._show_warning)
         events.folder.connect(self.show_all)
 
     def leave(self) -> None:
@@ -41,6 +42,7 @@ class RunStatus(QWidget):
         events.step.disconnect(self._show_progress)
         events.steps.disconnect(self._show_total)
         events.event.disconnect(self._show_warning)
+        events.trainer_warnings.disconnect(self._show_warning)
         events.folder.disconnect(self.show_all)
 
     def show_all(self) -> None:
