@@ -493,6 +493,21 @@ def test_data_that_cannot_be_trained_on(
         open_data(config, tmp_path, None, **(plain | changes))  # type: ignore[arg-type]
 
 
+def test_images_that_show_nothing_are_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = dict(channels=1, largest_patch=32, held_back=None, seed=0)
+    config = _paired(tmp_path)
+    for i in range(3):
+        _write(tmp_path / "clean" / f"cell{i}.tif", np.full_like(STACK[0], 7))
+    open_data(config, tmp_path, None, **plain)  # type: ignore[arg-type]
+    assert "None of the 3 clean images shows anything" in caplog.messages[-1]
+    caplog.clear()
+    _write(tmp_path / "clean" / "cell1.tif", STACK[0])
+    open_data(config, tmp_path, None, **plain)  # type: ignore[arg-type]
+    assert not caplog.messages
+
+
 def test_files_are_held_back_whole(tmp_path: Path) -> None:
     for i in range(5):
         _write(tmp_path / f"{i}.tif", STACK)

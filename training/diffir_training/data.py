@@ -21,6 +21,7 @@ from diffir_training.images import (
     check_fits,
     check_measured,
     check_some_fit,
+    check_some_structure,
     inventory_of,
     open_clean,
     open_pairs,
@@ -78,6 +79,7 @@ def open_data(
     groups = _opened(images, folder)
     everything = _all(groups)
     check_channels(everything, channels)
+    check_some_structure(everything)
     seen, kept = split_groups(groups, held_back, seed) if held_back else (groups, [])
     if isinstance(images, CleanImages):
         check_some_fit(_all(seen), largest_patch)

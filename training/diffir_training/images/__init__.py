@@ -10,6 +10,7 @@ from diffir_training.images.checks import (
     check_fits,
     check_measured,
     check_some_fit,
+    check_some_structure,
 )
 from diffir_training.images.clean_planes import CleanPlane, open_clean
 from diffir_training.images.configs import (
@@ -74,6 +75,7 @@ __all__ = [
     "check_fits",
     "check_measured",
     "check_some_fit",
+    "check_some_structure",
     "difference",
     "fields_of",
     "flipped",

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core.errors import InputError
 from diffir_core.metrics import SSIM_SIDE
+
+if TYPE_CHECKING:
+    from diffir_training.images.survey import Foreground
 
 _REAL_KINDS = "uif"
 logger = logging.getLogger(__name__)
@@ -31,6 +34,14 @@ class Sized(Protocol):
         """(channels, y, x)."""
 
 
+class Seen(Sized, Protocol):
+    """An image that was looked at."""
+
+    @property
+    def foreground(self) -> Foreground:
+        """Where its structure is."""
+
+
 class Shrunk(Sized, Protocol):
     """A clean image whose windows are shrunk by a random factor to patches."""
 
@@ -43,7 +54,8 @@ def check_dtype(file: str, dtype: np.dtype[Any]) -> None:
     """Refuse types that are neither integers nor floats."""
     if dtype.kind not in _REAL_KINDS:
         raise InputError(
-            f"{file} has pixels of type {dtype}; training takes integers and floats."
+            f"{file} has pixels of type {dtype}, and only integers and floats are "
+            "taken; convert it."
         )
 
 
@@ -56,6 +68,20 @@ def check_finite(name: str, values: NDArray[Any]) -> None:
         f"{name} has NaN or infinite values ({nan} and {infinite} of the "
         f"{values.size} looked at); replace them with finite ones."
     )
+
+
+def check_some_structure(images: Sequence[Seen]) -> None:
+    """Tell of images that are all of one value each, as failed exports are.
+
+    Large images were looked at in places, so that spots may have been missed.
+    """
+    if images and not any(image.foreground.structure.any() for image in images):
+        logger.warning(
+            "None of the %d clean images shows anything where it was looked at, such "
+            "as the one of %s: nothing can be learnt from pixels that are all alike; "
+            "choose other images.",
+            *(len(images), images[0].name),
+        )
 
 
 def check_fits(images: Iterable[Sized], patch_size: int, scale: int = 1) -> None:
