@@ -92,7 +92,7 @@ def check_same_size(noisy: Sized, clean: Sized, scale: int = 1) -> None:
         raise InputError(
             f"{noisy.name} has the shape {noisy.shape} (channels, y, x) and "
             f"{clean.name} {clean.shape}; the clean image must have {factor}, "
-            f"{expected}: mend the files or the option 'scale'."
+            f"{expected}: mend the files or the scale."
         )
 
 
