@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skimage.io
+from diffir_training.logs import StepDone
 from diffir_training.recipe import Recipe
 from heartbeat import Heartbeat
 from tiny_runs import TINY, blobs, noisy, saved, saved_step, tiny_recipe
@@ -23,7 +24,12 @@ from napari_diffir._presets import NETWORKS, PRESETS, Network, Preset
 from napari_diffir._run_folder import history
 from napari_diffir._run_text import run_command, run_python
 from napari_diffir._training import TrainingSession, current_session
-from napari_diffir._training_steps import Job, RunControl, training_steps
+from napari_diffir._training_steps import (
+    Job,
+    Progress,
+    RunControl,
+    training_steps,
+)
 
 
 @pytest.fixture
@@ -191,6 +197,18 @@ def test_what_the_trainer_warns_of_is_seen_in_the_panel(
     widget.form.folder_edit.setText(str(tmp_path / "another"))
     widget.stop_button.click()
     qtbot.waitUntil(lambda: not session.is_busy, timeout=60_000)
+    session.look_at(tmp_path / "another")
+    assert widget.status.warning.text() == ""
+
+
+def test_the_warning_of_a_run_does_not_stay_over_another(
+    viewer: Any, tmp_path: Path, session: Any
+) -> None:
+    widget = open_widget(viewer, tmp_path / "run")
+    for step, loss in enumerate((0.1, 0.9), start=1):
+        done = StepDone("joint", step, 2, loss, 1e-4, 1.0, 0.0)
+        session.state.take(Progress("joint", step, 2, None, done))
+    assert "training diverges" in widget.status.warning.text()
     session.look_at(tmp_path / "another")
     assert widget.status.warning.text() == ""
 

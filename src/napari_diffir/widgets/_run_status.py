@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari.utils.notifications import show_error
+from psygnal import SignalInstance
 from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from napari_diffir._training_state import TrainingState
@@ -30,9 +31,15 @@ class RunStatus(QWidget):
         events.message.connect(self._show_message)
         events.step.connect(self._show_progress)
         events.steps.connect(self._show_total)
-        events.event.connect(self._show_warning)
-        events.trainer_warnings.connect(self._show_warning)
+        for told in self._told_of:
+            told.connect(self._show_warning)
         events.folder.connect(self.show_all)
+
+    @property
+    def _told_of(self) -> tuple[SignalInstance, ...]:
+        """What a warning is made of."""
+        events = self._state.events
+        return events.losses, events.psnrs_db, events.trainer_warnings
 
     def leave(self) -> None:
         """Stop following the state."""
@@ -41,8 +48,8 @@ class RunStatus(QWidget):
         events.message.disconnect(self._show_message)
         events.step.disconnect(self._show_progress)
         events.steps.disconnect(self._show_total)
-        events.event.disconnect(self._show_warning)
-        events.trainer_warnings.disconnect(self._show_warning)
+        for told in self._told_of:
+            told.disconnect(self._show_warning)
         events.folder.disconnect(self.show_all)
 
     def show_all(self) -> None:
