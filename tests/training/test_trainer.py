@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -548,6 +549,23 @@ def test_a_recipe_of_a_run_means_no_other_run_of_its_name(
     done = _invoked("killed early [1]/recipe.yaml")  # Which is begun where it is.
     assert "Trained: killed early [1]/stage2.safetensors" in done.stderr
     assert torch.load(f"runs/{recipe.name}/state.pt", weights_only=True)["step"] == 1
+
+
+def test_an_input_of_another_size_has_no_quality_to_print(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(recipe.to_yaml())
+    enlarging = (
+        "model={architecture: sr, task: sr, scale: 2, body_grid: input, in_channels: 1,"
+        " out_channels: 1, dim: 8, num_blocks: [1, 1, 1, 1], cpen_features: 8}",
+        "noise={kind: chain, steps: [{kind: binning, factor: 2}, {kind: camera}]}",
+        "validation={steps: 1, patches: 1, patch_size: 32}",
+        "stages=[{kind: ground_truth, steps: 1, patch_size: 32, batch: 1}]",
+    )
+    changes = [word for change in enlarging for word in ("--set", change)]
+    done = _invoked(str(path), "--output", str(tmp_path / "run"), *changes)
+    assert re.search(r"ground_truth 1  PSNR \S+ dB  SSIM", done.stderr), done.output
 
 
 def test_what_was_never_begun_is_not_resumed(recipe: Recipe, tmp_path: Path) -> None:

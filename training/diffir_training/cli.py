@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,9 +129,12 @@ def _line(event: Event, started_at: int) -> str:
 
     if isinstance(event, Validated):
         best = "  best so far" if event.is_best else ""
+        before = f" (input {event.input_psnr_db:.2f})"
+        if isnan(event.input_psnr_db):  # An input of another size has none.
+            before = ""
         return (
-            f"{event.stage} {event.step}  PSNR {event.psnr_db:.2f} dB (input "
-            f"{event.input_psnr_db:.2f})  SSIM {event.ssim:.4f}{best}"
+            f"{event.stage} {event.step}  PSNR {event.psnr_db:.2f} dB{before}  SSIM "
+            f"{event.ssim:.4f}{best}"
         )
     rate = (event.step - started_at) / max(event.seconds, 1e-9)
     left = (event.steps - event.step) / max(rate, 1e-9) / 60
