@@ -214,6 +214,8 @@ def _break(tmp_path: Path, change: str) -> PairedImages:
     elif change == "capitals":
         for name in ("raw/cell0_noisy.tif", "clean/cell1.tif"):
             (tmp_path / name).rename((tmp_path / name).with_suffix(".TIF"))
+    elif change == "folders":
+        return config.replace(noisy="ra*", clean="clea*")
     elif change == "empty":
         return config.replace(noisy="nothing/*.tif")
     elif change == "planes":
@@ -235,6 +237,7 @@ def _break(tmp_path: Path, change: str) -> PairedImages:
         ("wide", "^raw/cell0_noisy.tif cannot be trained on: The values range from"),
         ("cut", r"^raw/cell1_noisy.tif is truncated or damaged"),
         ("empty", r"Nothing matches 'nothing/\*\.tif'"),
+        ("folders", r"^Only folders match 'ra\*' below .*, such as raw, where images"),
         ("planes", "need the same planes"),
         ("types", "None of the 3 files"),
     ],

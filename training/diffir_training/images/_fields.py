@@ -61,7 +61,8 @@ def fields_of(
 ) -> list[RepeatedField]:
     """List the fields that a pattern matches, one for each plane besides T."""
     found = [one for one in matching(folder, config.pattern) if _holds_frames(one.path)]
-    check_some_readable(len(found), len(found), config.pattern, folder)
+    paths = [one.path for one in found]
+    check_some_readable(len(paths), paths, config.pattern, folder)
     averages: dict[tuple[str, ...], Path] = {}
     if config.average is not None:
         given = matching_images(folder, config.average)

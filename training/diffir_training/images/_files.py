@@ -63,7 +63,8 @@ def matching_images(folder: Path, pattern: str) -> list[Found]:
         pattern = f"{pattern.rstrip('/')}/*"
     found = matching(folder, pattern)
     images = [one for one in found if is_image(one.path) or is_zarr(whole)]
-    check_some_readable(len(images), len(found), pattern, folder)
+    paths = [one.path for one in found]
+    check_some_readable(len(images), paths, pattern, folder)
     return images
 
 

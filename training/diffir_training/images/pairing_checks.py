@@ -14,15 +14,22 @@ if TYPE_CHECKING:
     from diffir_training.images.planes import Position
 
 
-def check_some_readable(images: int, found: int, pattern: str, folder: Path) -> None:
+def check_some_readable(
+    images: int, found: Sequence[Path], pattern: str, folder: Path
+) -> None:
     """Refuse a folder or pattern without images."""
     where = f"'{pattern}' below {folder.absolute()}"
     if not found:
         raise InputError(f"Nothing matches {where}; check the folder and the pattern.")
+    if not images and all(path.is_dir() for path in found):
+        raise InputError(
+            f"Only folders match {where}, such as {found[0].name}, where images are "
+            "looked for; name the folder that holds the images themselves."
+        )
     if not images:
         raise InputError(
-            f"None of the {found} files that match {where} is an image of a type that "
-            "is read (TIFF, Zarr, PNG, JPEG, BMP); convert them."
+            f"None of the {len(found)} files that match {where} is an image of a type "
+            "that is read (TIFF, Zarr, PNG, JPEG, BMP); convert them."
         )
 
 
