@@ -57,7 +57,7 @@ def image_metadata(
         axes="".join(axes),
         pixel_size=known_sizes(
             {
-                axis: value
+                axis: abs(value)  # Negative where an axis is mirrored.
                 for axis, value in zip(axes, scale, strict=True)
                 if axis != "C" and (value != 1.0 or axis in units)
             }

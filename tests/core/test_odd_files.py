@@ -333,6 +333,13 @@ def test_axes_of_zarr_may_have_long_names(tmp_path: Path) -> None:
     assert described(path).pixel_size == {"Y": 0.5, "X": 0.25}
 
 
+def test_pixels_of_a_mirrored_zarr_have_a_size(tmp_path: Path) -> None:
+    step = {"type": "scale", "scale": [-2.0, -0.5, 0.25]}
+    levels = [{"path": "0", "coordinateTransformations": [step]}]
+    path = write_zarr(tmp_path / "m.zarr", image={"datasets": levels})
+    assert described(path).pixel_size == {"Z": 2.0, "Y": 0.5, "X": 0.25}
+
+
 @pytest.mark.parametrize(
     "ome",
     [

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
-from image_quality.blurred import Level, degraded
+from image_quality.blurred import GaussianPsf, Level, degraded
 from scipy import ndimage
 from skimage.transform import resize
 
@@ -17,11 +17,11 @@ from diffir_core.models import shipped_models
 from diffir_core.samples import sample_path
 
 LEVELS = {
-    "fluo-denoise": (Level(0.0, 30.0), 8.0, 7.5),
-    "fluo-denoise-large": (Level(0.0, 30.0), 8.0, 7.5),
-    "em-denoise": (Level(0.0, 30.0), 8.0, 7.5),
-    "fluo-deblur": (Level(1.5, 100.0), 3.0, 3.0),
-    "fluo-sr-x2": (Level(0.8, 100.0, binning=2), 2.0, 2.0),
+    "fluo-denoise": (Level(GaussianPsf(0.0), 30.0), 8.0, 7.5),
+    "fluo-denoise-large": (Level(GaussianPsf(0.0), 30.0), 8.0, 7.5),
+    "em-denoise": (Level(GaussianPsf(0.0), 30.0), 8.0, 7.5),
+    "fluo-deblur": (Level(GaussianPsf(1.5), 100.0), 3.0, 3.0),
+    "fluo-sr-x2": (Level(GaussianPsf(0.8), 100.0, binning=2), 2.0, 2.0),
 }
 """What each is given, and by how many dB it must be better than that: where pixels have
 noise of their own, and where neighbours share it, as in a scan."""
