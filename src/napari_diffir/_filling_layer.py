@@ -94,6 +94,8 @@ class FillingLayer:
                 return
             self._viewer.layers.remove(layer)
         layer = self._viewer.add_image(data, **arguments)
+        if self._source is not None:
+            layer.contrast_limits_range = self._source.contrast_range
         layer.metadata[_OWNER_KEY] = layer.unique_id
         self.layer, self._name = layer, layer.name
 

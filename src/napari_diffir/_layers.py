@@ -59,6 +59,8 @@ class Placement:
     place: dict[str, Any]
     """Scale, translate and the rest of its place, units and labels."""
     looks: dict[str, Any]
+    contrast_range: tuple[float, float]
+    """Between which its contrast limits may be moved."""
     width: int
     """Of the layer, in pixels."""
 
@@ -94,7 +96,15 @@ def placement_of(layer: Image, axes: str | None = None) -> Placement:
     place |= {name: place[name].copy() for name in ("scale", "translate")}
     axes = (axes or axes_of(layer)[0]).upper()
     width = full_resolution(layer).shape[axes.find("X")]
-    return Placement(layer.name, axes, layer.rgb, place, looks_of(layer), int(width))
+    return Placement(
+        layer.name,
+        axes,
+        layer.rgb,
+        place,
+        looks_of(layer),
+        tuple(layer.contrast_limits_range),
+        int(width),
+    )
 
 
 def result_arguments(

@@ -38,10 +38,14 @@ class RestoredLayer:
 
     data: Any
     arguments: dict[str, Any]
+    contrast_range: tuple[float, float]
 
     def add_to(self, viewer: napari.Viewer) -> Image:
         """Add the layer; to be called on the main thread."""
-        return viewer.add_image(self.data, **self.arguments)
+        layer = viewer.add_image(self.data, **self.arguments)
+        # Or the slider would end at the limits that the source had.
+        layer.contrast_limits_range = self.contrast_range
+        return layer
 
 
 def restore_steps(
@@ -92,7 +96,7 @@ def restored_layer(source: Image | Placement, result: RestoreResult) -> Restored
     data, scale, report = result
     place = source if isinstance(source, Placement) else placement_of(source)
     arguments = place.arguments(scale) | {"metadata": {"diffir": report}}
-    return RestoredLayer(data, arguments)
+    return RestoredLayer(data, arguments, place.contrast_range)
 
 
 def restore_layer(

@@ -95,3 +95,14 @@ def test_layers_that_are_no_images_are_refused_in_one_sentence(
     for layer, kind in ((labels, "Labels"), (points, "Points")):
         with pytest.raises(InputError, match=f"'{layer.name}' is of type {kind}"):
             napari_diffir.restore_layer(viewer, layer, tiny_model)
+
+
+def test_contrast_can_be_widened_as_that_of_the_source(
+    viewer: Any, doubling_model: Path
+) -> None:
+    source = viewer.add_image(stack_of(24, 32), axis_labels=("y", "x"))
+    whole = tuple(source.contrast_limits_range)
+    source.contrast_limits = (200, 500)
+    result = napari_diffir.restore_layer(viewer, source, doubling_model)
+    assert tuple(result.contrast_limits) == (200, 500)
+    assert tuple(result.contrast_limits_range) == whole
