@@ -23,9 +23,8 @@ _NEEDS_STATISTICS = "ipr"
 _SHARE_STEPS = 50
 _EVENTS = ("unsure_share", "model_ready", "spread", "progress")
 _HINT = (
-    "The region is restored several times, each time under its own IPR. The deviation "
-    "tells where the result would have come out otherwise, not how far it is from the "
-    "truth."
+    "The region is restored several times. The deviation tells where the result would "
+    "have come out otherwise, not how far it is from the truth."
 )
 
 
