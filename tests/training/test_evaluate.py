@@ -97,6 +97,18 @@ def test_folders_are_paired_scored_and_written(
         assert title in done.stdout
 
 
+def test_references_in_other_units_are_told_of(
+    identity: str, folders: tuple[Path, Path]
+) -> None:
+    noisy, clean = folders
+    where = ("--noisy", str(noisy), "--clean", str(clean), "--model", identity)
+    assert "other units" not in diffir("evaluate", *where).stdout
+    (clean / "cell.png").unlink()
+    tifffile.imwrite(clean / "cell.tif", clean_image(0).astype(np.float32) / 255)
+    told = diffir("evaluate", *where).stdout
+    assert "Warning: 1 of 3 references, as cell.tif, is in other units" in told
+
+
 def test_a_table_gives_gain_and_offset(identity: str, tmp_path: Path) -> None:
     clean = clean_image(0)
     stretched = clean * 200.0 + 1000

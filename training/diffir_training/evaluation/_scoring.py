@@ -18,6 +18,8 @@ from diffir_training.images._partners import Partners
 
 Float64 = NDArray[np.float64]
 _BYTE_RANGE = 255.0
+_OTHER_UNITS_DB = 6.0
+"""A frame that is as a whole a tenth dimmer than its reference may lack 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,12 @@ class Evaluated:
     """The peak of PSNR and SSIM."""
     given: Quality
     restored: Quality
+
+    @property
+    def is_in_other_units(self) -> bool:
+        """Whether a gain and an offset would bring the result much nearer."""
+        nearer_db = self.restored.scale_invariant_psnr - self.restored.psnr
+        return nearer_db > _OTHER_UNITS_DB
 
 
 def evaluate_partners(

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -142,7 +143,22 @@ def _print_table(found: list[Evaluated]) -> None:
         restored = mean_quality([one.restored for one in found])
         _add_rows(table, f"mean of {len(found)}", given, restored)
     Console().print(table)
-    Console(soft_wrap=True).print(_LEGEND, highlight=False)
+    say = partial(Console(soft_wrap=True).print, highlight=False, markup=False)
+    say(_LEGEND)
+    if others := [one for one in found if one.is_in_other_units]:
+        say(_other_units(others, len(found)))
+
+
+def _other_units(others: list[Evaluated], count: int) -> str:
+    """Say that numbers compare counts with something else."""
+    name = others[0].partners.clean.name
+    which = name if count == 1 else f"{len(others)} of {count} references, as {name},"
+    verb = "is" if len(others) == 1 else "are"
+    return (
+        f"Warning: {which} {verb} in other units than the noisy image: PSNR, SSIM and "
+        "gain say nothing then, siPSNR and riSSIM do. Give gain and offset of the "
+        "reference in a --table of pairs."
+    )
 
 
 def _add_rows(table: Table, name: str, given: Quality, restored: Quality) -> None:
