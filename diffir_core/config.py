@@ -134,6 +134,16 @@ class ModelConfig(FrozenConfig):
         """Channels at level 0..3 of the U-net."""
         return self.dim << level
 
+    @property
+    def image_channels(self) -> int:
+        """Channels of an image, which a mask is none of."""
+        return self.out_channels
+
+    @property
+    def fills_holes(self) -> bool:
+        """Whether the network needs a mask, of what it is to fill in."""
+        return self.architecture == "inpainting"
+
     def hidden_width(self, width: int) -> int:
         """Hidden channels of the feed-forward in a block of `width` channels."""
         return int(width * self.ffn_expansion)

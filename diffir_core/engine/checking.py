@@ -25,6 +25,13 @@ def check_options(options: RestoreOptions, model: Model, settled: Settled) -> No
             f"'{name}' was stored without statistics of its IPRs, so that only "
             f"strength 1 is defined, not {options.strength:g}."
         )
+    if config.fills_holes and (
+        settled.keeps_local_mean or settled.keeps_fine_structure
+    ):
+        raise InputError(
+            f"'{name}' keeps all that was recorded, and fills in the rest; leave "
+            "keep_local_mean and keep_fine_structure out."
+        )
     if settled.keeps_fine_structure and config.scale != 1:
         raise InputError(
             f"'{name}' gives images {config.scale} times as large; fine structure "

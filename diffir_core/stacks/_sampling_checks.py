@@ -26,6 +26,11 @@ def check_drawing(
         raise InputError(
             f"kind is '{kind}'; it must be one of {', '.join(get_args(SampleKind))}."
         )
+    if model.config.fills_holes:
+        raise InputError(
+            f"'{model.name}' fills in what is missing, and samples are of what was "
+            "recorded; choose a model that restores."
+        )
     most = 8 if kind == "symmetries" else 1000
     if not 2 <= samples <= most:
         raise InputError(f"samples is {samples}; choose 2 to {most} for '{kind}'.")

@@ -13,7 +13,7 @@ def restored_channels(
 ) -> frozenset[int] | None:
     """Give the channels to restore, or None for all; opacity is no light."""
     chosen = _chosen(layout, options)
-    is_alike = config.scale == 1 and config.in_channels == 1
+    is_alike = config.scale == 1 and config.image_channels == 1
     if chosen is not None and not is_alike:
         does = "enlarges images" if config.scale != 1 else "takes channels together"
         raise InputError(

@@ -48,7 +48,7 @@ def extract_ipr(
     check_request(model, options)
     chosen = _seeded(options, seed)
     source = ArraySource(image, axes)
-    planes = source.layout.planes(model.config.in_channels)
+    planes = source.layout.planes(model.config.image_channels)
     ipr = _extracted(source, planes, model, chosen)
     return replace(ipr, source=f"{axes} image of shape {source.shape}{_where(chosen)}")
 
@@ -75,7 +75,7 @@ def extract_ipr_of_file(
     check_request(model, options)
     chosen = options or RestoreOptions()
     with closing(open_source(path, axes)) as source:
-        planes = source.layout.planes(model.config.in_channels)
+        planes = source.layout.planes(model.config.image_channels)
         if channel is not None and (channel, planes[0].channel) != (0, None):
             planes = _of_channel(planes, channel)
         ipr = _extracted(source, planes, model, chosen)
@@ -141,7 +141,7 @@ def extract_iprs(
     along = along.upper()
     if along in ("Y", "X") or along not in tuple(source.layout.axes):
         raise InputError(f"'{along}' is none of the axes {axes} besides Y and X.")
-    planes = source.layout.planes(model.config.in_channels)
+    planes = source.layout.planes(model.config.image_channels)
     mappings = fit_mappings(source, planes, model, chosen)
     found = []
     for index in range(source.layout.size(along)):

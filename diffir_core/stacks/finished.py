@@ -121,7 +121,7 @@ def _check_same(path: Path, changes: list[str]) -> None:
 def _checksum(
     source: StackSource, model: Model
 ) -> Generator[RestoreProgress, None, str]:
-    planes = source.layout.planes(model.config.in_channels)
+    planes = source.layout.planes(model.config.image_channels)
     sums: list[int] = []
     for plane in planes:
         share = len(sums) / len(planes)

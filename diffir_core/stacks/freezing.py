@@ -36,7 +36,7 @@ def freeze(
     source, restorer = ArraySource(image, axes), restorer_of_images(model, options)
     check_dtype(source.dtype)
     restored_channels(source.layout, model.config, options)
-    planes = source.layout.planes(model.config.in_channels)
+    planes = source.layout.planes(model.config.image_channels)
     if len({plane.channel for plane in planes}) > 1:
         raise InputError("A state belongs to one channel; pass one channel at a time.")
     mapping = fit_mappings(source, planes, model, options)[planes[0].channel]

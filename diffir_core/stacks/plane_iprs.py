@@ -38,7 +38,7 @@ class PlaneIPRs:
         self.model, self.image, self.axes = model, image, axes
         self.source = ArraySource(image, axes)
         check_dtype(self.source.dtype)
-        self.planes = self.source.layout.planes(model.config.in_channels)
+        self.planes = self.source.layout.planes(model.config.image_channels)
         self._mappings: dict[Any, IntensityMapping] = {}
         self._features: dict[Any, tuple[Features, bool]] = {}
         self._values: tuple[PlaneIndex, NDArray[Any]] | None = None

@@ -13,12 +13,13 @@ from diffir_core.engine import fine_structure, local_mean
 from diffir_core.engine.planes import Plane, take_tile
 from diffir_core.engine.restorer import Restorer
 from diffir_core.intensity import IntensityMapping
-from diffir_core.stacks.blanks import Blanks, check_holds_missing, recorded
+from diffir_core.stacks.blanks import Blanks, recorded
 from diffir_core.stacks.extremes import (
     are_extreme,
     excess,
     seen,
 )
+from diffir_core.stacks.holes import Holes, check_kept
 
 _STRIP_ROWS = 256
 
@@ -28,7 +29,7 @@ class MappedPlane:
 
     Where the restorer keeps the local mean or fine structure, the result waits in model
     units until all of it is there. Its empty pixels are those of the values, if they
-    are not given.
+    are not given; a model for inpainting fills those that are NaN.
     """
 
     def __init__(
@@ -40,7 +41,8 @@ class MappedPlane:
         blanks: Blanks | None = None,
     ) -> None:
         config = restorer.config
-        check_holds_missing(values, dtype)
+        check_kept(values, dtype, config)
+        self._holes = Holes(values) if config.fills_holes else None
         self._blanks = blanks or Blanks(values, mapping)
         values = self._blanks.recorded()
         self._values, self._mapping, self._config = values, mapping, config
@@ -49,7 +51,8 @@ class MappedPlane:
         self._waits = (
             self._settled.keeps_local_mean or self._settled.keeps_fine_structure
         )
-        self._are_extreme = are_extreme(values, mapping)
+        # Beyond the range, too, a plane with holes is known as it is.
+        self._are_extreme = not self._holes and are_extreme(values, mapping)
         height, width = (size * config.scale for size in values.shape[1:])
         shape = (config.out_channels, height, width)
         self._result = np.empty(shape, np.float32 if self._waits else dtype)
@@ -65,7 +68,8 @@ class MappedPlane:
         until Python looks for such circles, some planes later.
         """
         height, width = self._values.shape[1:]
-        return Plane(height, width, self._config, self._read, self._write)
+        read = self._holes.beside(self._read) if self._holes else self._read
+        return Plane(height, width, self._config, read, self._write)
 
     def _read(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp]
@@ -106,8 +110,13 @@ class MappedPlane:
         if self._are_extreme:
             raw = self._values[:, raw_rows, raw_columns]
             given_back = excess(raw, tile, self._mapping, self._config.scale)
+        if self._holes:
+            tile = self._holes.cut_out_rest(tile, raw_rows, raw_columns)
         mapped, clipped = self._mapping.from_model(tile, self._dtype, given_back)
-        self._blanks.put_back(mapped, raw_rows, raw_columns, self._config.scale)
+        if self._holes:
+            self._holes.put_rest(mapped, raw_rows, raw_columns)
+        else:
+            self._blanks.put_back(mapped, raw_rows, raw_columns, self._config.scale)
         with self._lock:
             self.clipped += clipped
         return mapped
@@ -132,6 +141,7 @@ def readable_plane(
     values: NDArray[Any], mapping: IntensityMapping, config: ModelConfig
 ) -> Plane:
     """Give a plane that is only read, for its IPR."""
+    holes = Holes(values) if config.fills_holes else None
     values = recorded(values, mapping)
 
     def read(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -140,7 +150,8 @@ def readable_plane(
     def write(rows: slice, columns: slice, tile: NDArray[np.float32]) -> None:
         raise TypeError("this plane is only read")
 
-    return Plane(values.shape[1], values.shape[2], config, read, write)
+    reader = holes.beside(read) if holes else read
+    return Plane(values.shape[1], values.shape[2], config, reader, write)
 
 
 class DiscardedPlane:

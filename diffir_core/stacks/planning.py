@@ -10,6 +10,7 @@ from diffir_core.config import ModelConfig
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.channels import restored_channels
+from diffir_core.stacks.holes import check_has_holes
 from diffir_core.stacks.reading import check_dtype, restorer_of_images
 from diffir_core.stacks.slabs import MOST_BYTES
 from diffir_core.stacks.source import StackSource, held_bytes
@@ -32,11 +33,12 @@ def prepare(
 ) -> StackWork:
     """Check that a stack can be restored, and cut it into units."""
     check_dtype(source.dtype)
+    check_has_holes(source.dtype, model)
     restorer = restorer_of_images(
         model, options, conditions.threads if conditions else None
     )
     layout = source.layout
-    planes = layout.planes(model.config.in_channels)
+    planes = layout.planes(model.config.image_channels)
     chosen = restored_channels(layout, model.config, options)
     dtype, memory = options.dtype(source.dtype), restorer.memory
     on_cpu = restorer.device.type == "cpu"
@@ -78,7 +80,7 @@ def _waiting_bytes(
 ) -> int:
     pixels = source.layout.size("Y") * source.layout.size("X") * batch
     others = -(-planes // batch) - 1
-    read = pixels * config.in_channels * source.dtype.itemsize
+    read = pixels * config.image_channels * source.dtype.itemsize
     written = pixels * config.scale**2 * config.out_channels * dtype.itemsize
     ahead, behind = min(others, _UNITS_AHEAD), min(others, _UNITS_BEHIND)
     return int(ahead * read + behind * written * _PYRAMID_SHARE)

@@ -26,9 +26,10 @@ from diffir_core.ipr import IPR
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks._coarse import Pace, enlarged, middle, thinned
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.blanks import Blanks, check_holds_missing
+from diffir_core.stacks.blanks import Blanks
 from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.extremes import seen
+from diffir_core.stacks.holes import Holes, check_kept
 from diffir_core.stacks.plane_iprs import PlaneIPRs, silently
 from diffir_core.stacks.planes import MappedPlane
 from diffir_core.stacks.reading import inside
@@ -131,6 +132,9 @@ class Previewer:
         mapping, config = self.iprs.mapping(plane, options), self.iprs.model.config
         blanks = Blanks(part, mapping)
         values = seen(blanks.recorded(), mapping)
+        holes = Holes(part) if config.fills_holes else None
+        if holes:
+            values = holes.cut_out_of(values)
         ipr = ipr or (yield from self._guess(values, options))
         few = thinned(values, *self.pace.coarse_shape(height, width))
         shape = (config.scale * few.shape[1], config.scale * few.shape[2])
@@ -140,9 +144,13 @@ class Previewer:
         yield from silently(restorer.restore([job]))
         self.pace.learn(few[0].size, time.perf_counter() - started)
         grown = enlarged(out, config.scale * height, config.scale * width)
-        check_holds_missing(part, options.dtype(self.iprs.source.dtype))
-        look, _ = mapping.from_model(grown, options.dtype(self.iprs.source.dtype))
-        blanks.put_back(look, scale=config.scale)
+        dtype = options.dtype(self.iprs.source.dtype)
+        check_kept(part, dtype, config)
+        look, _ = mapping.from_model(grown, dtype)
+        if holes:
+            holes.put_rest(look)
+        else:
+            blanks.put_back(look, scale=config.scale)
         return look
 
     def _guess(

@@ -42,7 +42,9 @@ class Tracker:
         layout, scale = work.source.layout, work.restorer.config.scale
         height, width = (scale * layout.size(axis) for axis in "YX")
         self._region: Region = (0, height, 0, width)
-        values = layout.size("Y") * layout.size("X") * work.restorer.config.in_channels
+        values = (
+            layout.size("Y") * layout.size("X") * work.restorer.config.image_channels
+        )
         self._plane_bytes = values * work.source.dtype.itemsize
         self._done = sum(len(work.units[n].planes) for n in ledger.done)
         self._before = self._done

@@ -36,13 +36,8 @@ def check_request(model: Any, options: Any) -> None:
 def restorer_of_images(
     model: Model, options: RestoreOptions, threads: int | None = None
 ) -> Restorer:
-    """Give a restorer, or say why this model cannot restore plain images."""
+    """Give a restorer, or say what is no model or no options."""
     check_request(model, options)
-    if model.config.architecture == "inpainting":
-        raise InputError(
-            f"'{model.name}' fills masked regions and needs a mask; this version "
-            "restores with deblur and super-resolution models."
-        )
     return Restorer(model, options, threads)
 
 

@@ -44,6 +44,11 @@ def reference_ipr(
             f"'{stage1.name}' is not the stage-1 model of '{model.name}'; pass the "
             "stage1.safetensors of the same training."
         )
+    if model.config.fills_holes:
+        raise InputError(
+            f"'{model.name}' fills in what is missing, and the IPR of a reference is "
+            "that of models that restore; choose one of them."
+        )
     noisy, clean = ArraySource(image, axes), ArraySource(reference, axes)
     plane, other = (_only_plane(part, model) for part in (noisy, clean))
     mapping = fit_mappings(noisy, [plane], model, RestoreOptions())[plane.channel]
@@ -59,7 +64,7 @@ def reference_ipr(
 
 def _only_plane(source: ArraySource, model: Model) -> PlaneIndex:
     check_dtype(source.dtype)
-    planes = source.layout.planes(model.config.in_channels)
+    planes = source.layout.planes(model.config.image_channels)
     if len(planes) != 1:
         raise InputError(
             f"A reference stands for one plane, and there are {len(planes)}; pass them "

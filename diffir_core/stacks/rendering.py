@@ -60,7 +60,7 @@ def render(
     check_ipr(state.ipr, model)
     restorer = restorer_of_images(model, _under(options, state))
     _check_flips(state, restorer)
-    plane = _OnlyPlane(image, axes, model.config.in_channels)
+    plane = _OnlyPlane(image, axes, model.config.image_channels)
     crop = _Crop.of(region, plane.layout, restorer, state.halo)
     dtype = options.dtype(plane.dtype)
     values, blanks = plane.read(crop, state.mapping)

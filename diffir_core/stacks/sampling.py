@@ -101,7 +101,7 @@ def restore_samples_steps(
     check_drawing(model, samples, seed, kind, chosen)
     source, restorer = ArraySource(image, axes), restorer_of_images(model, chosen)
     check_dtype(source.dtype)
-    planes = source.layout.planes(model.config.in_channels)
+    planes = source.layout.planes(model.config.image_channels)
     if mapping is None:
         mappings = fit_mappings(source, planes, model, chosen)
     else:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from diffir_core._converting import converted
 from diffir_core.engine.restorer import Restorer
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.blanks import check_holds_missing
+from diffir_core.stacks.holes import check_kept
 from diffir_core.stacks.planes import MappedPlane
 from diffir_core.stacks.reading import read_plane
 from diffir_core.stacks.source import StackSource
@@ -91,7 +91,7 @@ class StackWork:
         """Read a plane; one that is only copied may hold what the result can."""
         if self.is_restored(plane) or self.dtype.kind != "f":
             values = read_plane(self.source, plane)
-            check_holds_missing(values, self.dtype)
+            check_kept(values, self.dtype, self.restorer.config)
             return values
         return self.source.read(plane)
 

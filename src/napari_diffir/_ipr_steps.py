@@ -137,7 +137,7 @@ def look_steps(studio: Studio, order: Order) -> Generator[Any, None, None]:
 
 def _refuse_colour(order: Order, model: Model) -> None:
     """Say what to do with an RGB layer whose channels are restored one by one."""
-    if "S" in order.image.axes and model.config.in_channels == 1:
+    if "S" in order.image.axes and model.config.image_channels == 1:
         raise InputError(
             f"'{model.name}' restores one channel at a time, and only all three can be "
             "shown in an RGB layer; split it (right click, Split RGB) to look at them."

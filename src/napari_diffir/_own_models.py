@@ -78,7 +78,7 @@ def _facts(model: Model) -> list[str]:
     count, config = sum(p.numel() for p in model.network.parameters()), model.config
     scale = f", {config.scale} times as many pixels a side" if config.scale > 1 else ""
     knows = "knows" if model.statistics else "does not know"
-    channels = "one channel" if config.in_channels == 1 else "colours"
+    channels = "one channel" if config.image_channels == 1 else "colours"
     return [
         f"{count / 1e6:.2f} million weights, {channels} at a time{scale}; {knows} the "
         f"IPRs of its training; fingerprint {model.fingerprint[:12]}."
