@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -26,7 +27,10 @@ Selection = tuple[int | slice, ...]
 
 
 class Slabs:
-    """Reads planes of a chunked array, and holds the chunks of the last one."""
+    """Reads planes of a chunked array, and holds the chunks of the last one.
+
+    Another process receives one that holds nothing.
+    """
 
     def __init__(self, array: Any) -> None:
         self._array = array
@@ -35,20 +39,25 @@ class Slabs:
         self._held: tuple[Selection, NDArray[Any]] | None = None
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type[Slabs], tuple[Any]]:
+        return Slabs, (self._array,)
+
     def hold(self, planes: Sequence[PlaneIndex], most_bytes: int) -> int:
         """Hold from now on what fits; give the bytes that this may take.
 
         Parameters
         ----------
         planes
-            Those that will be read; nothing is held for a single one.
+            Those that will be read, in their order; nothing is held where no two that
+            follow each other lie in the same chunks.
         most_bytes
             The room that there is.
         """
-        needed = self._most_needed(planes[0]) if len(planes) > 1 else 0
-        fits = needed * _WHILE_READ <= min(most_bytes, MOST_BYTES)
-        self._holds = bool(needed) and fits
-        return needed * _WHILE_READ if self._holds else 0
+        self._held = None  # The array may have changed since.
+        needed = self._most_needed(planes[0]) * _WHILE_READ
+        fits = needed <= min(most_bytes, MOST_BYTES)
+        self._holds = fits and bool(needed) and self._have_fellows(planes)
+        return needed if self._holds else 0
 
     def take(self, plane: PlaneIndex) -> NDArray[Any]:
         """Read one plane as (channels, Y, X)."""
@@ -62,6 +71,10 @@ class Slabs:
                 self._held = around, in_memory(self._array[around])
             # Or a plane that waits would keep all of its slab.
             return inside.take(self._held[1]).copy()
+
+    def _have_fellows(self, planes: Sequence[PlaneIndex]) -> bool:
+        around = (self._around(plane) for plane in planes)
+        return any(one == other for one, other in pairwise(around))
 
     def _around(self, plane: PlaneIndex) -> Selection:
         """Give the chunks that a plane lies in, over all of its rows and columns."""
@@ -90,12 +103,14 @@ def chunk_edges(array: Any) -> tuple[NDArray[np.intp], ...]:
     """Give where chunks end along each axis: of Zarr or dask; of others, nothing."""
     try:
         chunks, shape = tuple(array.chunks), tuple(array.shape)
-        return tuple(
+        edges = tuple(
             np.cumsum(chunk) if isinstance(chunk, tuple) else _regular(chunk, size)
             for chunk, size in zip(chunks, shape, strict=True)
         )
-    except (AttributeError, TypeError, ValueError, NotImplementedError):
-        return ()  # It has none, or uneven ones.
+        ends = tuple(one[-1] for one in edges)
+    except Exception:  # It has none, or others call something else their chunks.
+        return ()
+    return edges if ends == shape else ()
 
 
 def _regular(chunk: int, size: int) -> NDArray[np.intp]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -107,3 +108,51 @@ def test_chunks_of_uneven_depth_and_several_axes_are_cut_rightly() -> None:
     for number in order:
         t, z = divmod(int(number), 7)
         assert np.array_equal(slabs.take(planes[number])[0], values[t, z])
+
+
+def test_chunks_that_no_two_planes_in_a_row_share_are_not_held() -> None:
+    lazy = da.zeros((4, 3, 8, 8), np.uint16, chunks=(4, 1, -1, -1))
+    planes = check_axes("TZYX", lazy.shape).planes(1)
+    assert Slabs(lazy).hold(planes, 2**20) == 0
+    along_t = sorted(planes, key=lambda plane: dict(plane.position)["Z"])
+    assert Slabs(lazy).hold(along_t, 2**20) > 0
+
+
+class _Named:
+    """An array of another kind, whose chunks are something else."""
+
+    def __init__(self, array: NDArray[Any], chunks: Any) -> None:
+        self.array, self.chunks = array, chunks
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __getitem__(self, selection: Any) -> NDArray[Any]:
+        return self.array[selection].copy()
+
+
+@pytest.mark.parametrize("chunks", [((4,), (48,), (64,)), (0, 0, 0), ((), (), ())])
+def test_chunks_that_are_none_of_the_array_are_not_believed(
+    stack: NDArray[Any], chunks: Any
+) -> None:
+    planes = check_axes("ZYX", stack.shape).planes(1)
+    source = ArraySource(_Named(stack, chunks), "ZYX")
+    assert source.hold(planes, 2**20) == 0
+    assert np.array_equal(source.read(planes[5])[0], stack[5])
+
+
+def test_a_source_goes_to_another_process(stack: NDArray[Any]) -> None:
+    planes = check_axes("ZYX", stack.shape).planes(1)
+    source = ArraySource(da.from_array(stack, chunks=(3, -1, -1)), "ZYX")
+    assert source.hold(planes, 2**20)
+    source.read(planes[4])
+    there = pickle.loads(pickle.dumps(source))
+    assert np.array_equal(there.read(planes[4])[0], stack[4])
+
+
+def test_what_was_held_is_read_anew_by_the_next_run(stack: NDArray[Any]) -> None:
+    values = stack.copy()
+    planes = check_axes("ZYX", stack.shape).planes(1)
+    source = ArraySource(_Named(values, (6, 48, 64)), "ZYX")
+    for _ in range(2):
+        values[4] += 1
+        assert source.hold(planes, 2**20)
+        assert np.array_equal(source.read(planes[4])[0], values[4])
