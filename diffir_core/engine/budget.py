@@ -69,6 +69,14 @@ class MemoryBudget:
         except InputError:
             return False
 
+    def left_bytes(self, height: int, width: int, count: int) -> int:
+        """Give what `count` planes of this size leave of the limit, if they fit it."""
+        try:
+            taken = self.of_planes(height, width, count).peak_bytes
+        except InputError:  # Said when they are restored.
+            return 0
+        return max(0, (self.limit_bytes or 0) - taken)
+
     def mean_bytes(self, pixels: int) -> int:
         """Give the main memory that the mean of flips of so many pixels takes."""
         if not self.averages_flips:

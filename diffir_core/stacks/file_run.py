@@ -121,11 +121,11 @@ def _file_run(
 ) -> FileRun:
     options = options or RestoreOptions()
     conditions = Conditions(**journal.header["conditions"]) if journal else None
-    work = prepare(source, model, options, conditions)
+    # A budget that is given is that of each process.
+    sharers = sharers if options.memory is None else 1
+    work = prepare(source, model, options, conditions, sharers)
     check_type(place.destination, work.dtype)
     check_axes_held(place.destination, source.layout.axes)
-    if conditions is None and options.memory is None:
-        work = work.sharing_memory(sharers)
     job = job_of(name, place.destination, model, source.layout, options)
     spec = image_spec(work, job.model_dump(mode="json"))
     return FileRun(source, work, spec, place, journal)

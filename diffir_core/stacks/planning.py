@@ -30,8 +30,12 @@ def prepare(
     model: Model,
     options: RestoreOptions,
     conditions: Conditions | None = None,
+    sharers: int = 1,
 ) -> StackWork:
-    """Check that a stack can be restored, and cut it into units."""
+    """Check that a stack can be restored, and cut it into units.
+
+    `sharers` processes have a budget together, unless conditions say that of each.
+    """
     check_dtype(source.dtype)
     check_has_holes(source.dtype, model)
     restorer = restorer_of_images(
@@ -41,26 +45,40 @@ def prepare(
     planes = layout.planes(model.config.image_channels)
     chosen = restored_channels(layout, model.config, options)
     dtype, memory = options.dtype(source.dtype), restorer.memory
-    on_cpu = restorer.device.type == "cpu"
-    budget = conditions.budget_bytes if conditions else memory.limit_bytes
-    room = budget // _SLAB_SHARE if on_cpu and budget is not None else MOST_BYTES
-    held = held_bytes(source, planes, room)
 
     def waiting(batch: int) -> int:
-        if not on_cpu:
+        if not memory.is_main_memory:
             return 0
-        return held + _waiting_bytes(source, model.config, dtype, len(planes), batch)
+        return _waiting_bytes(source, model.config, dtype, len(planes), batch)
 
     if conditions is None:
         size = (layout.size("Y"), layout.size("X"))
         most = min(len(planes), _BATCH_PIXELS // (size[0] * size[1]))
         most = min(most, restorer.largest_batch())
         batch = memory.fitting_batch(*size, most, waiting)
-        conditions = Conditions(batch, memory.limit_bytes, restorer.workers.count)
+        budget = memory.limit_bytes and memory.limit_bytes // sharers
+        conditions = Conditions(batch, budget, restorer.workers.count)
     memory.limit_bytes = conditions.budget_bytes
     memory.reserved_bytes = waiting(conditions.batch)
     units = units_of(planes, conditions.batch)
-    return StackWork(source, restorer, units, conditions, chosen, dtype)
+    work = StackWork(source, restorer, units, conditions, chosen, dtype)
+    _hold_chunks(work)
+    return work
+
+
+def _hold_chunks(work: StackWork) -> None:
+    """Hold deep chunks in memory that planes leave: they are restored as without.
+
+    On a GPU they are in the memory of its host.
+    """
+    memory, layout = work.restorer.memory, work.source.layout
+    if not memory.is_main_memory or memory.limit_bytes is None:
+        held_bytes(work.source, work.planes, MOST_BYTES)
+        return
+    size = (layout.size("Y"), layout.size("X"))
+    left = memory.left_bytes(*size, work.conditions.batch)
+    room = min(left, memory.limit_bytes // _SLAB_SHARE)
+    memory.reserved_bytes += held_bytes(work.source, work.planes, room)
 
 
 def waiting_bytes(work: StackWork) -> int:

@@ -7,7 +7,7 @@ the same `StackWork` of them, and restores any of its units to the same bytes.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -72,15 +72,6 @@ class StackWork:
             size * scale if axis in "YX" else size
             for axis, size in zip(layout.axes, layout.shape, strict=True)
         )
-
-    def sharing_memory(self, processes: int) -> StackWork:
-        """Give this work for several processes, each with its share of the budget."""
-        budget = self.conditions.budget_bytes
-        if budget is None or processes == 1:
-            return self
-        self.restorer.memory.limit_bytes = budget // processes
-        shared = replace(self.conditions, budget_bytes=budget // processes)
-        return replace(self, conditions=shared)
 
     def read(self, unit: Unit) -> UnitValues:
         """Read a unit from the source."""

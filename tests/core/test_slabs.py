@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 
 import diffir_core as diffir
 from diffir_core import RestoreOptions
+from diffir_core.engine.tiling import Tiling
+from diffir_core.errors import InputError
 from diffir_core.samples import sample_path
 from diffir_core.stacks.axes import check_axes
 from diffir_core.stacks.planning import prepare
 from diffir_core.stacks.slabs import Slabs
-from diffir_core.stacks.source import ArraySource, open_source
+from diffir_core.stacks.source import ArraySource
+from diffir_core.stacks.work import StackWork
 
 
 @pytest.fixture(scope="module")
@@ -73,19 +76,49 @@ def test_a_deep_zarr_is_restored_as_the_same_image_in_shallow_chunks(
     assert np.array_equal(*results)
 
 
+def _planned(
+    stack: NDArray[Any], depth: int, model: diffir.Model, memory: str, sharers: int = 1
+) -> StackWork:
+    lazy = da.from_array(stack, chunks=(depth, -1, -1))
+    source = ArraySource(lazy, "ZYX")
+    return prepare(source, model, RestoreOptions(memory=memory), sharers=sharers)
+
+
 def test_the_budget_knows_of_what_is_held(
-    stack: NDArray[Any], model: diffir.Model, tmp_path: Path
+    stack: NDArray[Any], model: diffir.Model
 ) -> None:
-    options = RestoreOptions(memory="4GB")
     flat, deep = (
-        prepare(
-            open_source(_zarr(stack, depth, tmp_path / f"{depth}.zarr"), "ZYX"),
-            model,
-            options,
-        ).restorer.memory.reserved_bytes
+        _planned(stack, depth, model, "4GB").restorer.memory.reserved_bytes
         for depth in (1, 4)
     )
     assert deep - flat == 2 * 4 * stack[0].nbytes
+
+
+@pytest.mark.parametrize("sharers", [1, 2])
+def test_what_is_held_changes_no_plan_and_refuses_none(
+    model: diffir.Model, sharers: int
+) -> None:
+    stack = np.zeros((16, 256, 256), np.float32)
+    held = []
+    for megabytes in range(40 * sharers, 240, 8):
+        works = [
+            _planned(stack, depth, model, f"{megabytes}MB", sharers)
+            for depth in (1, 16)
+        ]
+        assert works[0].conditions == works[1].conditions
+        plans = [_plan(work) for work in works]
+        assert plans[0] == plans[1]
+        held.append(works[1].restorer.memory.reserved_bytes)
+    assert max(held) >= 2 * stack.nbytes > min(held)
+
+
+def _plan(work: StackWork) -> tuple[Tiling, bool] | str:
+    """Give how planes are restored, or why not."""
+    try:
+        plan = work.restorer.memory.of_planes(256, 256, work.conditions.batch)
+    except InputError as error:
+        return str(error)
+    return plan.tiling, plan.in_files
 
 
 def test_what_does_not_fit_is_read_plane_by_plane(stack: NDArray[Any]) -> None:
