@@ -279,6 +279,32 @@ def test_pairs_that_agree_bring_no_warning(
     assert not caplog.records
 
 
+def _lattice(period: float) -> NDArray[np.float32]:
+    y, x = np.indices((256, 256)) * 2 * np.pi / period
+    return (200 * np.sin(y) * np.sin(x) + 240).astype(np.float32)
+
+
+_EDGE = np.where(np.arange(256)[:, None] < 252, 0, 100) * np.ones(256, np.float32)
+
+
+@pytest.mark.parametrize("clean", [_lattice(16 / 3), _lattice(8), _EDGE])
+def test_means_that_are_all_alike_tell_nothing_of_units(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, clean: NDArray[np.float32]
+) -> None:
+    noisy = np.random.default_rng(0).poisson(clean).astype(np.uint16)
+    check_agreement(_real_pairs(tmp_path, noisy[None], clean[None]))
+    assert not caplog.records
+
+
+def test_a_negative_is_told_as_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    noisy, clean = _nuclei()
+    check_agreement(_real_pairs(tmp_path, noisy, 5000.0 - clean))
+    (told,) = caplog.messages
+    assert re.search(r"other units .* about -(0\.9\d*|1(\.\d+)?) · gt/0.tif \+\d", told)
+
+
 def test_a_clean_side_in_other_units_is_told_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

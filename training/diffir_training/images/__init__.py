@@ -4,7 +4,7 @@ from diffir_training.images._fields import RepeatedField, fields_of
 from diffir_training.images._files import is_image
 from diffir_training.images._opening import FileCache
 from diffir_training.images._partners import Partners, partners_by_name
-from diffir_training.images.agreement import check_agreement
+from diffir_training.images.agreement_checks import check_agreement
 from diffir_training.images.checks import (
     check_channels,
     check_fits,

@@ -10,23 +10,18 @@ Both are told from maps of the means of 4 x 4 pixels, which hold little noise:
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from einops import reduce
 from numpy.typing import NDArray
 
-from diffir_core.errors import InputError
-
 if TYPE_CHECKING:
     from diffir_training.images.pairs import PairSource
 
 Map = NDArray[np.float64]
-logger = logging.getLogger(__name__)
 _BLOCK = 4
 _COARSER = 4
 _LEAST_BLOCKS = 16
@@ -46,14 +41,12 @@ _BETTER = 0.05
 _ON_A_LINE = 0.7
 """Correlation from which on gain and offset are believed; then real pairs have gains of
 0.89 to 1.10."""
+_LEVEL_SHARE = 0.02
+"""Of the deviation of a clean map, below which the coarser one is level: of a lattice,
+the means of 16 x 16 pixels are all alike, and lie on any line."""
 _OTHER_GAIN = 2.0
 _OTHER_OFFSET = 0.5
 """In model units."""
-_FLAT_GAIN = 20.0
-_REMEDY = (
-    "bring the clean images to the units of the noisy ones, or give gain and offset in "
-    "a table of pairs"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +66,8 @@ class Agreement:
     """Whether the noisy side shows anything besides noise."""
     gain: float
     offset: float
+    fit: float
+    """How well they fit, from 0 to 1."""
     difference: float
     """Mean of the noisy side less that of the target, in model units."""
 
@@ -85,7 +80,8 @@ class Agreement:
     @property
     def is_misplaced(self) -> bool:
         """Whether the sides are of different places, or one is shifted."""
-        is_unlike = self._is_best_far_away and self.correlation < _UNLIKE
+        # A negative shows the same place.
+        is_unlike = self._is_best_far_away and abs(self.correlation) < _UNLIKE
         return is_unlike or self.is_shifted
 
     @property
@@ -97,24 +93,11 @@ class Agreement:
     @property
     def is_of_other_units(self) -> bool:
         """Whether the target has another contrast, or lies elsewhere."""
-        if self.is_misplaced or self.correlation < _ON_A_LINE:
+        is_on_a_line = min(abs(self.correlation), self.fit) >= _ON_A_LINE
+        if self.is_misplaced or not is_on_a_line:
             return False
         has_other_gain = not 1 / _OTHER_GAIN <= self.gain <= _OTHER_GAIN
         return has_other_gain or abs(self.difference) > _OTHER_OFFSET
-
-
-def check_agreement(pairs: Sequence[PairSource]) -> None:
-    """Warn of pairs that are not of one place or not in the same units.
-
-    Where a target is all but flat in the units of the noisy side, nothing could be
-    learnt: that is refused.
-    """
-    measured = (agreement_of(pair) for pair in _clearest_of_each_file(pairs))
-    found = [one for one in measured if one is not None]
-    for one in found:
-        _check_contrast(one)
-    _warn_of_places(found)
-    _warn_of_units(found)
 
 
 def agreement_of(pair: PairSource) -> Agreement | None:
@@ -125,7 +108,7 @@ def agreement_of(pair: PairSource) -> Agreement | None:
     if min(noisy.shape) < _LEAST_BLOCKS or not (noisy.std() and clean.std()):
         return None
     correlation, best, shift = _correlated(noisy, clean)
-    gain, offset = _line(noisy, clean)
+    gain, offset, fit = _line(noisy, clean)
     return Agreement(
         noisy=pair.name,
         clean="/".join(Path(pair.shows[0]).parts[-2:]),
@@ -135,19 +118,9 @@ def agreement_of(pair: PairSource) -> Agreement | None:
         is_structured=_is_structured(noisy),
         gain=gain,
         offset=offset,
+        fit=fit,
         difference=float(noisy.mean() - clean.mean()) / pair.mapping.scale,
     )
-
-
-def _clearest_of_each_file(pairs: Iterable[PairSource]) -> Iterable[PairSource]:
-    """Choose the pair with the most structure of each file and channel."""
-    clearest: dict[Any, PairSource] = {}
-    for pair in pairs:
-        channel = tuple(at for at in pair.position if at[0] in "CS")
-        best = clearest.setdefault((pair.file, channel), pair)
-        if pair.foreground.mean > best.foreground.mean:
-            clearest[pair.file, channel] = pair
-    return clearest.values()
 
 
 def _window(pair: PairSource) -> tuple[slice, slice]:
@@ -200,72 +173,33 @@ def _signed(index: int, size: int) -> int:
 def _is_structured(side: Map) -> bool:
     """Tell whether blocks are like their neighbours, along both axes: noise is not."""
     steps = ((side[1:], side[:-1]), (side[:, 1:], side[:, :-1]))
-    return all(
-        np.corrcoef(one.ravel(), other.ravel())[0, 1] > _UNLIKE for one, other in steps
+    return all(_alike(one, other) > _UNLIKE for one, other in steps)
+
+
+def _alike(one: Map, other: Map) -> float:
+    """Give the correlation; 0 where a side is all of one value."""
+    deviations = [side - side.mean() for side in (one, other)]
+    norms = [np.linalg.norm(side) for side in deviations]
+    return float((deviations[0] * deviations[1]).sum() / (np.prod(norms) or 1.0))
+
+
+def _line(noisy: Map, clean: Map) -> tuple[float, float, float]:
+    """Fit ``noisy = gain * clean + offset``; also give how well it fits, 0 to 1."""
+    coarse, target = _coarser(noisy), _coarser(clean)
+    if target.std() <= _LEVEL_SHARE * clean.std():
+        return 1.0, 0.0, 0.0
+    fit = _alike(coarse, target)
+    gain = fit * float(coarse.std() / target.std())
+    return gain, float(coarse.mean() - gain * target.mean()), abs(fit)
+
+
+def _coarser(side: Map) -> Map:
+    rows, columns = (size // _COARSER * _COARSER for size in side.shape)
+    means = reduce(
+        side[:rows, :columns],
+        "(y v) (x u) -> y x",
+        "mean",
+        v=_COARSER,
+        u=_COARSER,
     )
-
-
-def _line(noisy: Map, clean: Map) -> tuple[float, float]:
-    """Fit ``noisy = gain * clean + offset``."""
-    rows, columns = (size // _COARSER * _COARSER for size in noisy.shape)
-    coarse = [
-        reduce(
-            side[:rows, :columns],
-            "(y v) (x u) -> (y x)",
-            "mean",
-            v=_COARSER,
-            u=_COARSER,
-        )
-        for side in (noisy, clean)
-    ]
-    covariances = np.cov(np.stack(coarse))
-    gain = float(covariances[0, 1] / (covariances[1, 1] or np.nan))
-    return gain, float(coarse[0].mean() - gain * coarse[1].mean())
-
-
-def _check_contrast(one: Agreement) -> None:
-    if one.is_of_other_units and one.gain > _FLAT_GAIN:
-        raise InputError(
-            f"{one.clean} is all but flat in the units of {one.noisy}, which is about "
-            f"{_formula(one)}; {_REMEDY}."
-        )
-
-
-def _warn_of_units(found: Sequence[Agreement]) -> None:
-    others = [one for one in found if one.is_of_other_units]
-    if others:
-        logger.warning(
-            "%s the clean side is in other units than the noisy one, such as %s, which "
-            "is about %s; %s, or the model learns to change the brightness.",
-            *(_share(others, found), others[0].noisy, _formula(others[0]), _REMEDY),
-        )
-
-
-def _warn_of_places(found: Sequence[Agreement]) -> None:
-    misplaced = [one for one in found if one.is_misplaced]
-    if misplaced:
-        one = misplaced[0]
-        logger.warning(
-            "%s the two sides do not show the same place, such as %s and %s, which "
-            "correlate by %.2f%s; look at them side by side: pairs must be of one "
-            "field, and registered.",
-            *(_share(misplaced, found), one.noisy, one.clean),
-            *(one.correlation, _moved(one)),
-        )
-
-
-def _share(some: Sequence[Agreement], of: Sequence[Agreement]) -> str:
-    return f"In {len(some)} of {len(of)} pairs that were compared"
-
-
-def _moved(one: Agreement) -> str:
-    if not one.is_shifted:
-        return ""
-    y, x = one.shift
-    return (
-        f", and by {one.best:.2f} if the clean one is moved by {y}, {x} pixels (y, x)"
-    )
-
-
-def _formula(one: Agreement) -> str:
-    return f"{one.gain:.3g} · {one.clean} {one.offset:+.3g}"
+    return np.asarray(means)
