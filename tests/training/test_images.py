@@ -29,6 +29,7 @@ from diffir_training.images import (
     open_clean,
     open_pairs,
     open_planes,
+    pairs_of_planes,
     read_pair,
     split,
     split_groups,
@@ -324,6 +325,16 @@ def test_a_clean_side_in_other_units_is_told_of(
         InputError, match=r"gt/0.tif is all but flat in the units of raw/0"
     ):
         check_agreement(_real_pairs(tmp_path / "flat", noisy, clean / 65535.0))
+
+
+def test_of_many_files_some_are_compared(caplog: pytest.LogCaptureFixture) -> None:
+    noisy, clean = (side[0, :64, :64] for side in _nuclei())
+    pairs: list[PairSource] = []
+    for i in range(400):
+        sides = array_planes(noisy, name=f"raw/{i}"), array_planes(clean // 4)
+        pairs += pairs_of_planes(*sides)
+    check_agreement(pairs)
+    assert caplog.messages[0].startswith("In 200 of 200 pairs that were compared ")
 
 
 def test_sides_of_other_places_are_told_of(

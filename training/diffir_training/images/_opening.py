@@ -167,7 +167,8 @@ def _stack(path: Path, axes: str | None) -> StackSource:
         if not str(error).startswith(path.name):
             raise
         # Partners have equal names: their folders tell which of them is meant.
-        raise type(error)(f"{path.parent.name}/{error}") from error
+        error.args = (f"{path.parent.name}/{error}",)
+        raise
 
 
 def _picture(path: Path) -> NDArray[Any]:
