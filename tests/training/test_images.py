@@ -327,6 +327,24 @@ def test_a_clean_side_in_other_units_is_told_of(
         check_agreement(_real_pairs(tmp_path / "flat", noisy, clean / 65535.0))
 
 
+def test_frames_that_bleach_or_drift_are_told_of_as_frames(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = _nuclei()[1][0]
+    bleaching = np.stack([frame // divisor for divisor in (1, 2, 4, 8)])
+    drifting = np.stack([np.roll(frame, 20 * i, 0) for i in range(4)])
+    for name, frames in (("bleaching", bleaching), ("drifting", drifting)):
+        noisy = np.random.default_rng(0).poisson(frames).astype(np.uint16)
+        for i, one in enumerate(noisy):
+            _write(tmp_path / name / "field" / f"{i}.tif", one)
+        check_agreement(open_pairs(RepeatedFrames(pattern=f"{name}/*"), tmp_path))
+    brighter, moved = caplog.messages
+    assert "a frame is brighter or darker than the others, such as " in brighter
+    assert " · the mean of its other frames " in brighter
+    assert "leave out frames that have bleached" in brighter
+    assert " and the mean of its other frames, which correlate by " in moved
+
+
 def test_of_many_files_some_are_compared(caplog: pytest.LogCaptureFixture) -> None:
     noisy, clean = (side[0, :64, :64] for side in _nuclei())
     pairs: list[PairSource] = []

@@ -44,6 +44,7 @@ _ON_A_LINE = 0.7
 _LEVEL_SHARE = 0.02
 """Of the deviation of a clean map, below which the coarser one is level: of a lattice,
 the means of 16 x 16 pixels are all alike, and lie on any line."""
+_OTHERS = "the mean of its other frames"
 _OTHER_GAIN = 2.0
 _OTHER_OFFSET = 0.5
 """In model units."""
@@ -56,6 +57,8 @@ class Agreement:
     noisy: str
     """Name of the noisy image."""
     clean: str
+    is_of_frames: bool
+    """Whether the clean side is the mean of the other frames of the noisy one."""
     correlation: float
     """Of the maps as they lie, from -1 to 1."""
     best: float
@@ -109,9 +112,11 @@ def agreement_of(pair: PairSource) -> Agreement | None:
         return None
     correlation, best, shift = _correlated(noisy, clean)
     gain, offset, fit = _line(noisy, clean)
+    is_of_frames = pair.shows[0] == pair.file
     return Agreement(
         noisy=pair.name,
-        clean="/".join(Path(pair.shows[0]).parts[-2:]),
+        clean=_OTHERS if is_of_frames else "/".join(Path(pair.shows[0]).parts[-2:]),
+        is_of_frames=is_of_frames,
         correlation=correlation,
         best=best,
         shift=(shift[0] * _BLOCK, shift[1] * _BLOCK),

@@ -16,9 +16,14 @@ logger = logging.getLogger(__name__)
 _FLAT_GAIN = 20.0
 _MOST_COMPARED = 256
 """Of more files, those that are evenly spread: each is opened once more."""
-_REMEDY = (
+_OF_PAIRS = (
+    "the clean side is in other units than the noisy one",
     "bring the clean images to the units of the noisy ones, or give gain and offset in "
-    "a table of pairs"
+    "a table of pairs",
+)
+_OF_FRAMES = (
+    "a frame is brighter or darker than the others",
+    "leave out frames that have bleached",
 )
 
 
@@ -53,18 +58,24 @@ def _check_contrast(one: Agreement) -> None:
     if one.is_of_other_units and abs(one.gain) > _FLAT_GAIN:
         raise InputError(
             f"{one.clean} is all but flat in the units of {one.noisy}, which is about "
-            f"{_formula(one)}; {_REMEDY}."
+            f"{_formula(one)}; {_fault_and_remedy(one)[1]}."
         )
 
 
 def _warn_of_units(found: Sequence[Agreement]) -> None:
     others = [one for one in found if one.is_of_other_units]
     if others:
+        fault, remedy = _fault_and_remedy(others[0])
         logger.warning(
-            "%s the clean side is in other units than the noisy one, such as %s, which "
-            "is about %s; %s, or the model learns to change the brightness.",
-            *(_share(others, found), others[0].noisy, _formula(others[0]), _REMEDY),
+            "%s %s, such as %s, which is about %s; %s, or the model learns to change "
+            "the brightness.",
+            *(_share(others, found), fault, others[0].noisy, _formula(others[0])),
+            remedy,
         )
+
+
+def _fault_and_remedy(one: Agreement) -> tuple[str, str]:
+    return _OF_FRAMES if one.is_of_frames else _OF_PAIRS
 
 
 def _warn_of_places(found: Sequence[Agreement]) -> None:
