@@ -251,6 +251,18 @@ def test_pairs_that_cannot_be_learnt_from(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_a_damaged_file_of_this_very_folder_is_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(b"II*\0junk")
+    config = CleanImages(sources=({"pattern": name},))
+    with pytest.raises(InputError, match=rf"^{name} ") as caught:
+        open_clean(config, Path("."))
+    assert "\n" not in str(caught.value)
+
+
 def _real_pairs(
     folder: Path, noisy: NDArray[Any], clean: NDArray[Any]
 ) -> list[PairSource]:

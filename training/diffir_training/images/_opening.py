@@ -166,9 +166,13 @@ def _stack(path: Path, axes: str | None) -> StackSource:
     except InputError as error:
         if not str(error).startswith(path.name):
             raise
-        # Partners have equal names: their folders tell which of them is meant.
-        error.args = (f"{path.parent.name}/{error}",)
+        error.args = (f"{_named(path)}{str(error).removeprefix(path.name)}",)
         raise
+
+
+def _named(path: Path) -> str:
+    """Name a file with its folder: partners have equal names."""
+    return "/".join(path.parts[-2:])
 
 
 def _picture(path: Path) -> NDArray[Any]:
@@ -178,9 +182,9 @@ def _picture(path: Path) -> NDArray[Any]:
     try:
         picture = np.asarray(imread(path))
     except Exception as error:  # Each decoder has its own kinds of errors.
+        why = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise InputError(
-            f"{path.parent.name}/{path.name} cannot be read as a picture ({error}); it "
-            "may be truncated."
+            f"{_named(path)} cannot be read as a picture ({why}); it may be truncated."
         ) from error
     if picture.ndim == 3 and picture.shape[-1] in (2, 4):
         picture = picture[..., :-1]
