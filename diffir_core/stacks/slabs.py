@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from diffir_core.stacks.axes import PlaneIndex, in_memory
 
-MOST_BYTES = 2**29
-"""More than this is never held."""
-_WHILE_READ = 2
-"""A slab is put together from parts that are there at the same time."""
+MOST_BYTES = 2**30
+"""More than this is never taken to hold a slab."""
+_WHILE_READ = 4
+"""Times as much as a slab itself is there while dask puts it together."""
 
 Selection = tuple[int | slice, ...]
 
