@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = {
@@ -177,6 +178,15 @@ def test_the_manifest_is_valid() -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_widget_is_in_the_menu_of_filters() -> None:
+    text = (ROOT / "src" / "napari_diffir" / "napari.yaml").read_text()
+    offered = yaml.safe_load(text)["contributions"]
+    listed = offered["menus"]["napari_diffir_filter"]
+    assert [entry["command"] for entry in listed] == [
+        widget["command"] for widget in offered["widgets"]
+    ]
 
 
 def test_root_pointer_names_the_manifest() -> None:

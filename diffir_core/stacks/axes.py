@@ -139,6 +139,11 @@ def unused_letters(axes: str) -> list[str]:
     return [letter for letter in "ZTCABDE" if letter not in axes]
 
 
+def _example(dimensions: int) -> str:
+    """Give axes of so many dimensions; beyond five, further letters come first."""
+    return "UVWTCZYX"[-max(2, dimensions) :]
+
+
 def check_axes(axes: str, shape: tuple[int, ...]) -> StackLayout:
     """Check an axes string against a shape.
 
@@ -153,7 +158,7 @@ def check_axes(axes: str, shape: tuple[int, ...]) -> StackLayout:
     if len(axes) != len(shape):
         raise InputError(
             f"Axes '{axes}' name {len(axes)} dimensions, the image has {len(shape)} "
-            f"{shape}; give one letter for each, such as 'ZYX'."
+            f"{shape}; give one letter for each, such as '{_example(len(shape))}'."
         )
     if not axes.isalpha() or len(set(axes)) != len(axes):
         raise InputError(

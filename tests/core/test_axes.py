@@ -36,7 +36,8 @@ def test_planes_partition_the_stack_in_any_order_of_axes(
 @pytest.mark.parametrize(
     ("axes", "shape", "message"),
     [
-        ("ZYX", (4, 4), "3 dimensions"),
+        ("ZYX", (4, 4), "3 dimensions.* such as 'YX'"),
+        ("YX", (2, 2, 4, 4), "2 dimensions.* such as 'CZYX'"),
         ("YY", (4, 4), "different letters"),
         ("Y1", (4, 4), "letters"),
         ("ZY", (4, 4), "lack X"),
