@@ -33,6 +33,16 @@ def steer(ipr: IPR, model: Model, strength: float) -> IPR:
     return replace(ipr, vector=vector, source=source)
 
 
+def strength_warning(strength: float) -> str:
+    """Warn of a strength that exaggerates; of 0 to 1, there is nothing to say."""
+    if strength <= 1:
+        return ""
+    return (
+        f"A strength of {strength:g} exaggerates beyond what the model has seen in "
+        "training; compare with strength 1."
+    )
+
+
 def ipr_distance(ipr: IPR, model: Model) -> float:
     """Tell how unlike the model's training images an image is, by its IPR.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffir_core.ipr_steering import strength_warning
 from diffir_core.report import RestoreReport, rounding_sentence
 
 if TYPE_CHECKING:
@@ -20,7 +21,13 @@ def report_line(destination: Path, report: RestoreReport) -> str:
     )
     share = report.device_wait_share
     waited = "" if share is None else f", the device waited {share:.1%} of the time"
-    return f"{line}{waited}.{rounding_sentence(report.rounded_to_levels)}"
+    said = f"{line}{waited}.{rounding_sentence(report.rounded_to_levels)}"
+    return f"{said} {_warning(report)}".rstrip()
+
+
+def _warning(report: RestoreReport) -> str:
+    strength = report.options.get("strength")
+    return strength_warning(strength) if isinstance(strength, float) else ""
 
 
 def _count(planes: int) -> str:

@@ -21,6 +21,7 @@ from diffir_core.ipr_statistics import IPRStatistics
 from diffir_core.model import Model
 from diffir_core.noise import NoiseModel
 from diffir_core.stacks.source import open_source
+from diffir_core.wording import report_line
 
 
 def noisy(*shape: int, seed: int = 0) -> np.ndarray:
@@ -79,6 +80,17 @@ def test_strength_goes_from_the_average_to_the_images_own(known: Model) -> None:
     assert np.array_equal(one, diffir.restore(image, known, axes="YX", options=given))
     with pytest.raises(InputError, match="used as it is"):
         diffir.RestoreOptions.parse(dict(ipr=half, strength=2.0))
+
+
+def test_a_strength_that_exaggerates_is_told(known: Model) -> None:
+    for strength, said in ((0.5, ""), (1.0, ""), (1.5, "A strength of 1.5")):
+        options = diffir.RestoreOptions(strength=strength)
+        _, report = diffir.restore(
+            noisy(24, 24), known, axes="YX", options=options, return_report=True
+        )
+        line = report_line(Path("out.ome.tif"), report)
+        assert ("strength" in line) == bool(said)
+        assert said in line
 
 
 def test_without_statistics_only_strength_one_is_defined(tiny: Model) -> None:

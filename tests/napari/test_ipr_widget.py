@@ -235,6 +235,22 @@ def test_strength_is_undone_and_redone(
     assert widget._session.choosing.options() == diffir.RestoreOptions()
 
 
+def test_a_strength_that_exaggerates_is_told(
+    viewer: Any, qtbot: Any, known_model: Path
+) -> None:
+    add_stack(viewer, stack_of(32, 32))
+    widget = open_widget(viewer, known_model)
+    wait_for(qtbot, lambda: widget.state.has_statistics)
+    strength, warning = widget.steer.strength, widget.steer.warning
+    assert warning.isHidden()
+    strength.slider.setValue(30)
+    assert strength.value == 1.5
+    assert not warning.isHidden()
+    assert "A strength of 1.5" in warning.text()
+    widget.steer.undo_button.click()
+    assert warning.isHidden()
+
+
 def test_without_statistics_strength_says_why_it_is_off(
     viewer: Any, qtbot: Any, tiny_model: Path
 ) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from psygnal import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QSpinBox, QWidget
 
-from napari_diffir.widgets._parts import NumberSlider, button
+from diffir_core.ipr_steering import strength_warning
+from napari_diffir.widgets._parts import NumberSlider, button, small_label
 from napari_diffir.widgets._source_box import narrow
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class SteerBox(QWidget):
         self.strength = NumberSlider(
             _STRENGTH_STEPS, lambda i: i / (_STRENGTH_STEPS // 2), "{:.2f}"
         )
+        self.warning = small_label()
         self.undo_button = button("&Undo", "Take back the last change.", self._undo)
         self.redo_button = button("Re&do", "Make it again.", self._redo)
         self.reset_button = button(
@@ -69,6 +71,7 @@ class SteerBox(QWidget):
         form.addRow("Seed", self.seed_box)
         form.addRow("Steps", self.steps_box)
         form.addRow("Strength", self.strength)
+        form.addRow(self.warning)
         form.addRow(row)
 
     def _connect(self) -> None:
@@ -131,6 +134,8 @@ class SteerBox(QWidget):
         has_strength = state.has_statistics
         self.strength.setEnabled(has_strength)
         self.strength.setToolTip(_STRENGTH_TIP if has_strength else _NO_STRENGTH_TIP)
+        self.warning.setText(strength_warning(choice.strength))
+        self.warning.setVisible(bool(self.warning.text()))
         self.undo_button.setEnabled(state.can_undo)
         self.redo_button.setEnabled(state.can_redo)
         self._is_showing = False
