@@ -5,6 +5,13 @@ from pathlib import Path
 import pytest
 
 from diffir_core.config import ModelConfig
+from napari_diffir._restore_choice import current_choice
+
+
+@pytest.fixture(autouse=True)
+def restore_choice() -> None:
+    """Let no test begin with what another one has chosen in Restore."""
+    current_choice.cache_clear()
 
 
 @pytest.fixture(scope="session")

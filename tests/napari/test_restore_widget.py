@@ -20,6 +20,7 @@ from diffir_core.samples import sample_path
 from napari_diffir._layer_text import layer_command, layer_python
 from napari_diffir._layers import result_arguments
 from napari_diffir._scripting import steps_or_failure
+from napari_diffir.widgets.restore import RestoreWidget
 
 _SPATIAL = ("scale", "translate", "rotate", "shear", "units", "axis_labels")
 _LOOKS = ("contrast_limits", "gamma", "blending")
@@ -250,6 +251,29 @@ def test_a_file_that_is_trained_further_has_its_new_name(
     for name in ("run-1: best, step 50", "run-1: best, step 900"):
         widget.add_model(tiny_model, name)
         assert widget.form.model_box.currentText() == name
+
+
+def test_panels_agree_and_a_closed_one_comes_back_as_it_was(
+    viewer: Any, qtbot: Any, tiny_model: Path
+) -> None:
+    viewer.add_image(np.zeros((24, 24), np.uint16))
+    one, two = open_widget(viewer, tiny_model), RestoreWidget(viewer)
+    qtbot.addWidget(two)
+    assert two.form.model == str(tiny_model)
+    one.form.options_box.seed_box.setValue(7)
+    assert two.form.options.seed == 7
+    two.form.options_box.memory_edit.setText("2GB")
+    assert one.form.options.memory == "2GB"
+    two.form.options_box.memory_edit.setText("2 apples")  # Stays where it is typed.
+    assert one.form.options.memory == "2GB"
+    two.form.choose_model("em-denoise")
+    assert one.form.model == "em-denoise"
+    two.close()
+    viewer.window.remove_dock_widget(one)
+    _, again = viewer.window.add_plugin_dock_widget("napari-diffir", "Restore")
+    assert again is not one
+    assert again.form.model == "em-denoise"
+    assert (again.form.options.seed, again.form.options.memory) == (7, "2GB")
 
 
 def test_nothing_begins_without_a_word(viewer: Any, tiny_model: Path) -> None:

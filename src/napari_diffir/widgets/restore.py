@@ -23,6 +23,7 @@ from napari_diffir._worker import ClosingWorker, new_worker
 from napari_diffir.widgets._copy_menu import CopyButton
 from napari_diffir.widgets._panel import Panel
 from napari_diffir.widgets._parts import button, small_label
+from napari_diffir.widgets._restore_agreement import RestoreAgreement
 from napari_diffir.widgets._restore_form import RestoreForm
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ _MINIMUM_WIDTH_PIXELS = 300
 
 
 class RestoreWidget(Panel):
-    """Restore an image layer; the result is a new layer beside it."""
+    """Restore an image layer; the result is a new layer beside it.
+
+    Several panels show the same model and options.
+    """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__(_MINIMUM_WIDTH_PIXELS)
@@ -51,6 +55,7 @@ class RestoreWidget(Panel):
 
     def _build(self) -> None:
         self.form, self.status = RestoreForm(self._viewer), small_label()
+        self._agreement = RestoreAgreement(self.form)
         self.progress_bar = QProgressBar()
         self.progress_bar.setRange(0, _BAR_STEPS)
         self.restore_button = button(
@@ -192,4 +197,5 @@ class RestoreWidget(Panel):
     def _leave(self, *, is_destroyed: bool) -> None:
         if self._worker is not None:
             self._worker.quit()
+        self._agreement.leave()
         self.form.leave()
