@@ -16,6 +16,7 @@ from napari_diffir._preferences import Preferences, preferences
 from napari_diffir._stack_session import current_stack_session
 from napari_diffir.widgets._model_box import ModelBox
 from napari_diffir.widgets._model_manager import ModelManager
+from napari_diffir.widgets.restore import RestoreWidget
 
 
 @pytest.fixture
@@ -47,6 +48,20 @@ def test_preferences_are_the_defaults_of_widgets(
     assert widget.form.destination == tmp_path / "cells restored.ome.zarr"
 
 
+def test_changed_preferences_come_before_what_was_chosen(
+    settings: Any, make_napari_viewer_proxy: Any, qtbot: Any
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    chosen = RestoreWidget(viewer)
+    qtbot.addWidget(chosen)
+    chosen.form.options_box.memory_edit.setText("3GB")
+    chosen.close()
+    settings.restoring.memory = "2GB"
+    opened = RestoreWidget(viewer)
+    qtbot.addWidget(opened)
+    assert opened.form.options.memory == "2GB"
+
+
 def test_a_memory_that_is_no_size_is_left_out() -> None:
     assert Preferences(memory="much").options.memory is None
     assert Preferences(memory="3GB").options.memory == "3GB"
@@ -63,6 +78,10 @@ def wait_for_card(qtbot: Any, manager: ModelManager, words: str) -> None:
     qtbot.waitUntil(lambda: words in manager.card.toPlainText(), timeout=60_000)
 
 
+def wait_for_message(qtbot: Any, manager: ModelManager, words: str) -> None:
+    qtbot.waitUntil(lambda: words in manager.message.text(), timeout=60_000)
+
+
 def test_models_are_added_to_the_users_folder_and_offered(
     settings: Any, qtbot: Any, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -77,15 +96,21 @@ def test_models_are_added_to_the_users_folder_and_offered(
 
     manager.add(tiny_model)
     kept = tmp_path / "models" / tiny_model.name
+    # A worker does it: large files take seconds.
+    assert manager.message.text() == f"Adding {tiny_model.name}…"
+    wait_for_message(qtbot, manager, f"Added {tiny_model.name}.")
     assert kept.read_bytes() == tiny_model.read_bytes()
     assert manager.chosen == str(kept)
     wait_for_card(qtbot, manager, "has no card")
-    manager.add(tiny_model)
-    assert "already there" in manager.message.text()
     broken = tmp_path / "broken.pth"
     broken.write_bytes(b"nothing")
-    manager.add(broken)
-    assert "broken.pth" in manager.message.text()
+    other = shutil.copy(tiny_model, tmp_path / "other.safetensors")
+    manager.add(tiny_model, broken)
+    manager.add(other)
+    wait_for_message(qtbot, manager, "Added other.safetensors.")
+    first, second, _ = manager.message.text().splitlines()
+    assert "already there" in first
+    assert "broken.pth" in second
     assert not (tmp_path / "models" / "broken.safetensors").exists()
 
     manager.choose(str(kept))

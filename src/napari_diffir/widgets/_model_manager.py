@@ -20,12 +20,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from diffir_core.errors import DiffIRError
 from diffir_core.models import shipped_models
 from napari_diffir._latest import LatestLane
 from napari_diffir._own_models import WEIGHTS, add_model, card_text, own_models
 from napari_diffir._preferences import preferences
 from napari_diffir._scripting import Failure
+from napari_diffir._wording import told
 from napari_diffir.widgets._parts import button, small_label
 
 _SIZE_PIXELS = (720, 420)
@@ -51,10 +51,22 @@ class ModelManager(QDialog):
             f"kept in {preferences().models}."
         )
         self.list.currentItemChanged.connect(lambda *_: self._show_card())
-        lane = self._lane = LatestLane()
-        self.destroyed.connect(lambda _=None: lane.cancel())
+        self._lane, self._adding = LatestLane(), LatestLane(self._add_next)
+        self._waiting: list[Path] = []
+        self._said: list[str] = []
+        self._end_when_destroyed()
         self._lay_out()
         self.refresh()
+
+    def _end_when_destroyed(self) -> None:
+        waiting, lanes = self._waiting, (self._lane, self._adding)
+
+        def end(_: object = None) -> None:
+            waiting.clear()
+            for lane in lanes:
+                lane.cancel()
+
+        self.destroyed.connect(end)
 
     def _lay_out(self) -> None:
         add = button("&Add a file…", "Official weights, or your own.", self._ask)
@@ -111,17 +123,34 @@ class ModelManager(QDialog):
             self.used.emit(self.chosen)
         self.accept()
 
-    def add(self, file: Path) -> None:
-        """Add a weights file to the user's folder."""
-        try:
-            path = add_model(file, preferences().models)
-        except (DiffIRError, OSError) as error:
-            self.message.setText(str(error))
+    def add(self, *files: Path) -> None:
+        """Add weights files to the user's folder, one after the other."""
+        self._waiting.extend(files)
+        if not self._adding.is_busy:
+            self._said.clear()
+            self._add_next()
+
+    def _add_next(self) -> None:
+        """Have a worker check and convert a file: a large one takes seconds."""
+        if not self._waiting:
+            return
+        file = self._waiting.pop(0)
+        self.message.setText("\n".join([*self._said, f"Adding {file.name}…"]))
+        steps = partial(_adding_steps, file, preferences().models)
+        self._adding.submit(steps, self._take_added)
+
+    def _take_added(self, found: Path | Failure) -> None:
+        if isinstance(found, Failure):
+            self._say(str(told(found.error)))
             return
         self.refresh()
-        self.choose(str(path))
-        self.message.setText(f"Added {path.name}.")
-        self.added.emit(path)
+        self.choose(str(found))
+        self._say(f"Added {found.name}.")
+        self.added.emit(found)
+
+    def _say(self, sentence: str) -> None:
+        self._said.append(sentence)
+        self.message.setText("\n".join(self._said))
 
     def _ask(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "Weights to add", "", _KINDS)
@@ -136,9 +165,12 @@ class ModelManager(QDialog):
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Add what is dropped."""
-        for url in event.mimeData().urls():
-            self.add(Path(url.toLocalFile()))
+        self.add(*(Path(url.toLocalFile()) for url in event.mimeData().urls()))
 
 
 def _card_steps(model: str) -> Generator[str, None, None]:
     yield card_text(model)
+
+
+def _adding_steps(file: Path, folder: Path) -> Generator[Path, None, None]:
+    yield add_model(file, folder)
