@@ -56,6 +56,8 @@ def choose_device(name: str) -> Choice:
             raise RuntimeError("Of no use here.")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
+        if lacks_memory(error):
+            raise no_memory(name) from error
         raise InputError(
             f"Device '{name}' is not there; use 'cpu' or 'auto'."
         ) from error
@@ -67,11 +69,47 @@ def _fastest() -> Choice:
     if not torch.cuda.is_available():
         return Choice(torch.device("cpu"), "no CUDA device")
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    gain = _products_per_second(cuda, torch.float32) / _products_per_second(
-        cpu, torch.float32
-    )
+    try:
+        on_cuda = _products_per_second(cuda, torch.float32)
+    except RuntimeError as error:
+        if not lacks_memory(error):
+            raise
+        return Choice(cpu, "the CUDA device has no memory left")
+    gain = on_cuda / _products_per_second(cpu, torch.float32)
     reason = f"products are {gain:.1f} times as fast on CUDA as on the CPU"
     return Choice(cuda if gain > 1 else cpu, reason)
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Tell whether a device has run out of memory.
+
+    Only CUDA has an error of its own for it, and not in the first call to a full one.
+    """
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError)
+        and ("out of memory" in said or "can't allocate memory" in said)
+    )
+
+
+def no_memory(device: torch.device | str) -> InputError:
+    """Give the error to raise when nothing smaller can be tried."""
+    on_cpu = str(device) == "cpu"
+    other = "set a smaller memory" if on_cpu else "choose device 'cpu'"
+    return InputError(
+        f"Device '{device}' has no memory left; end what else uses it, or {other}."
+    )
+
+
+@contextmanager
+def telling_of_memory(device: torch.device) -> Iterator[None]:
+    """Turn a device's lack of memory into a sentence."""
+    try:
+        yield
+    except RuntimeError as error:
+        if lacks_memory(error):
+            raise no_memory(device) from error
+        raise
 
 
 @contextmanager

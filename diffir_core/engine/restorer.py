@@ -19,6 +19,9 @@ from diffir_core.engine.device import (
     choose_device,
     full_float32,
     inferring,
+    lacks_memory,
+    no_memory,
+    telling_of_memory,
 )
 from diffir_core.engine.flips import FLIPS, FlipMean
 from diffir_core.engine.folds import Folds
@@ -82,11 +85,11 @@ class Restorer:
 
     def features(self, planes: Sequence[Plane]) -> Generator[float, None, list[Array]]:
         """Give CPEN's average features of planes; they can be averaged over planes."""
-        pooled = yield from self._inferring(
-            pooled_features(
-                self._network.condition, list(planes), self.workers, self.device
+        condition = self._network.condition
+        with telling_of_memory(self.device):
+            pooled = yield from self._inferring(
+                pooled_features(condition, list(planes), self.workers, self.device)
             )
-        )
         return [average.cpu().numpy() for average in pooled]
 
     def ipr_from(self, features: Array, source: str, seed: int | None = None) -> IPR:
@@ -145,9 +148,11 @@ class Restorer:
             try:
                 yield from self._inferring(self._attempt(jobs, tiling, joint))
                 return
-            except torch.OutOfMemoryError:
-                if tiling.halvings == _MOST_HALVINGS:
+            except RuntimeError as error:
+                if not lacks_memory(error):
                     raise
+                if tiling.halvings == _MOST_HALVINGS:
+                    raise no_memory(self.device) from error
                 tiling = tiling.halved()
                 for job, attention in zip(jobs, given, strict=True):
                     job.attention = dict(attention)
@@ -209,4 +214,5 @@ def _on_device(network: DiffIRS2, device: torch.device) -> DiffIRS2:
     """Give the network there, without moving the caller's."""
     if device.type == "cpu":
         return network
-    return copy.deepcopy(network).to(device)
+    with telling_of_memory(device):
+        return copy.deepcopy(network).to(device)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import diffir_core as diffir
+from diffir_core.engine import device as device_module
 from diffir_core.engine.device import choose_device, full_float32
 from diffir_core.model import Model
 
@@ -28,6 +29,25 @@ def test_a_device_is_chosen_with_a_reason() -> None:
     assert choose_device("cpu").reason == "asked for"
     with pytest.raises(diffir.errors.InputError, match="'cuda:99'"):
         choose_device("cuda:99")
+
+
+def test_a_gpu_without_memory_is_left_alone_or_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As far as can be seen without one; a first call of CUDA fails so."""
+    full = RuntimeError("CUDA error: out of memory")
+
+    def fail(*_: object, **__: object) -> None:
+        raise full
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(device_module, "_products_per_second", fail)
+    chosen = choose_device("auto")
+    assert chosen.device.type == "cpu"
+    assert "no memory left" in chosen.reason
+    monkeypatch.setattr(torch, "empty", fail)
+    with pytest.raises(diffir.errors.InputError, match="'cuda' has no memory left"):
+        choose_device("cuda")
 
 
 @pytest.mark.gpu

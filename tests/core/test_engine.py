@@ -292,6 +292,32 @@ def test_no_memory_on_the_device_means_smaller_strips(
     assert np.abs(restored - expected).max() < 1e-4 * expected.std()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("no memory left"),
+        RuntimeError("MPS backend out of memory"),  # It has no error of its own.
+    ],
+    ids=str,
+)
+def test_a_device_that_never_has_memory_is_told_in_a_sentence(
+    tiny: Model, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
+) -> None:
+    class Starving(TorchStreams):
+        attempts = 0
+
+        def main(self, *arguments: Any) -> Any:
+            Starving.attempts += 1
+            raise error
+
+    monkeypatch.setattr(restorer_module, "choose_streams", lambda *_: Starving())
+    with pytest.raises(
+        diffir.errors.InputError, match="Device 'cpu' has no memory left; end what"
+    ):
+        diffir.restore(np.ones((64, 64), np.uint8), tiny, axes="YX")
+    assert Starving.attempts > 5
+
+
 def test_closing_stops_the_threads(tiny: Model) -> None:
     restorer = Restorer(tiny, diffir.RestoreOptions(tile=16))
     image = image_of(tiny.network, 700, 700)

@@ -13,7 +13,14 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
+from diffir_core.errors import InputError
+
 logger = logging.getLogger(__name__)
+
+_NOT_EVEN_ONE = (
+    "The device has no memory for a single patch; end what else uses it, choose a "
+    "smaller patch_size or network, or train on the CPU (loop.device=cpu)."
+)
 
 Losses = Callable[[Sequence[int]], Iterable[Tensor]]
 """Items of a batch -> the losses to descend, each a mean over these items; one is
@@ -41,17 +48,17 @@ class MicroBatches:
 
         Raises
         ------
-        torch.OutOfMemoryError
+        InputError
             If not even one item fits.
         """
         while True:
             clear()
             try:
                 return self._attempt(items, batch, losses_of)
-            except torch.OutOfMemoryError:
+            except torch.OutOfMemoryError as error:
                 pieces = min(self.largest or len(items), len(items))
                 if pieces <= 1:
-                    raise
+                    raise InputError(_NOT_EVEN_ONE) from error
                 self.largest = -(-pieces // 2)
                 logger.warning(
                     "Out of memory; patches are now taken %d at a time, the effective "
