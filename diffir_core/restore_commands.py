@@ -34,6 +34,8 @@ SetOption = Annotated[
     typer.Option("--set", help="Change an option: --set intensity.low_percentile=2"),
 ]
 DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu, cuda, mps")]
+SeedOption = Annotated[int | None, typer.Option(help="Of the start noise.")]
+ExactnessOption = Annotated[str | None, typer.Option(help="exact or fast")]
 
 
 def restore(
@@ -48,10 +50,10 @@ def restore(
     ] = None,
     axes: AxesOption = None,
     options: SettingsOption = None,
-    seed: Annotated[int | None, typer.Option(help="Of the start noise.")] = None,
+    seed: SeedOption = None,
     memory: MemoryOption = None,
     device: DeviceOption = None,
-    exactness: Annotated[str | None, typer.Option(help="exact or fast")] = None,
+    exactness: ExactnessOption = None,
     set_: SetOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output.")
@@ -113,15 +115,22 @@ def estimate(
     model: Annotated[str | None, typer.Option(show_default=DEFAULT_MODEL)] = None,
     axes: AxesOption = None,
     options: SettingsOption = None,
+    seed: SeedOption = None,
     memory: MemoryOption = None,
     device: DeviceOption = None,
+    exactness: ExactnessOption = None,
     set_: SetOption = None,
 ) -> None:
     """Say what restoring a file will take: time, memory, disk."""
     from diffir_core.command_requests import request
     from diffir_core.commands import run_estimate
 
-    changes = {"memory": memory, "device": device}
+    changes = {
+        "seed": seed,
+        "memory": memory,
+        "device": device,
+        "exactness": exactness,
+    }
     asked = request(
         source, destination, model, axes, options, changes, assignments=set_ or ()
     )
