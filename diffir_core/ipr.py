@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,14 +20,17 @@ UNLIKE = 2.0
 
 @dataclass(frozen=True, eq=False)
 class IPR:
-    """How to restore an image, in 256 numbers, with where they come from."""
+    """How to restore an image, in 256 numbers, with where they come from.
 
-    vector: NDArray[np.float32]
+    Equal are those of the same numbers, model, seed and source.
+    """
+
+    vector: NDArray[np.float32] = field(repr=False)
     """(ipr_length,) float32."""
     model: str
     """Fingerprint of the weights it belongs to; other weights cannot read it."""
     seed: int = 0
-    chain: NDArray[np.float32] | None = None
+    chain: NDArray[np.float32] | None = field(default=None, repr=False)
     """(T, ipr_length): the estimate after each reverse step, or None."""
     source: str = ""
     """The image it was extracted from, in words."""
@@ -39,6 +42,16 @@ class IPR:
         if self.chain is not None:
             object.__setattr__(self, "chain", _own(self.chain))
         object.__setattr__(self, "seed", int(self.seed))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, IPR) and self._value() == other._value()
+
+    def __hash__(self) -> int:
+        return hash(self._value())
+
+    def _value(self) -> tuple[object, ...]:
+        numbers = self.vector.tobytes(), self.chain is None or self.chain.tobytes()
+        return *numbers, self.model, self.seed, self.source
 
     def save(self, path: str | Path) -> None:
         """Write the IPR as JSON (``*.ipr.json``); whole or not at all."""

@@ -7,7 +7,7 @@ network: any crop, with a halo around it, comes out as the same place of the who
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -27,7 +27,7 @@ class FrozenState:
     """The IPR, the attention matrices and the intensity mapping of a plane or stack."""
 
     ipr: IPR
-    attention: dict[str, Tensor]
+    attention: dict[str, Tensor] = field(repr=False)
     """(heads, c, c) float32 by block."""
     mapping: IntensityMapping
     halo: int

@@ -298,6 +298,31 @@ def test_seeds_and_sources_of_iprs_are_kept(tiny: Model) -> None:
         )
 
 
+def test_iprs_are_compared_by_value_and_shown_in_a_line(
+    tiny: Model, tmp_path: Path
+) -> None:
+    image = noisy(24, 24)
+    ipr = diffir.extract_ipr(image, tiny, axes="YX")
+    ipr.save(tmp_path / "a.ipr.json")
+    loaded = diffir.IPR.load(tmp_path / "a.ipr.json")
+    assert loaded == ipr
+    assert len({loaded, ipr}) == 1
+    options = diffir.RestoreOptions(ipr=ipr)
+    (tmp_path / "options.yaml").write_text(options.to_yaml())
+    assert diffir.RestoreOptions.from_yaml(tmp_path / "options.yaml") == options
+    for other in (
+        replace(ipr, vector=ipr.vector + 1),
+        replace(ipr, chain=None),
+        replace(ipr, seed=1),
+        replace(ipr, source="elsewhere"),
+        ipr.to_dict(),
+    ):
+        assert other != ipr
+    for shown in (ipr, options, diffir.freeze(image, tiny, axes="YX")):
+        assert "\n" not in repr(shown)
+        assert len(repr(shown)) < 1000
+
+
 @pytest.mark.parametrize("along", ["TC", "Y", "Q"])
 def test_an_axis_to_go_along_is_one_letter(tiny: Model, along: str) -> None:
     stack = noisy(2, 16, 16)
