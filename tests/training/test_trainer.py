@@ -489,8 +489,13 @@ def test_a_loss_that_explodes_is_told_with_a_way_that_can_be_gone(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Learner, "_accumulated", lambda *_: [math.nan])
-    with pytest.raises(InputError, match="start anew with a lower learning rate"):
-        Trainer(recipe, tmp_path / "run").run()
+    first = recipe.stages[0].replace(learning_rate=0.5)
+    changed = recipe.replace(stages=[first, *recipe.stages[1:]])
+    # That of the recipe, not what the warm-up has made of it.
+    said = "start anew with a lower learning rate than 0.5 in the stage 'ground_truth'"
+    with pytest.raises(InputError, match=said) as caught:
+        Trainer(changed, tmp_path / "run").run()
+    assert "stage1.safetensors" not in str(caught.value)  # Which is not there yet.
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals between processes")

@@ -83,11 +83,7 @@ class Learner:
         self._devices.sum_gradients(self._parameters)
         loss = self._devices.sum(totals[0] if totals else 0.0)
         if not math.isfinite(loss):
-            raise InputError(
-                f"The loss is {loss} at step {number}; start anew with a lower "
-                f"learning rate than {rate:g}, for example from this run's "
-                "stage1.safetensors."
-            )
+            raise self._diverged(loss, number, rate)
         self._clip(self._parameters)
         self.optimizer.step()
         self._step_discriminator(step_in_stage)
@@ -98,6 +94,16 @@ class Learner:
     def _is_graphed(self) -> bool:
         on_cuda = self._devices.device.type == "cuda"
         return self._recipe.loop.cuda_graph and on_cuda and self.discriminator is None
+
+    def _diverged(self, loss: float, number: int, rate: float) -> InputError:
+        schedule = self.schedule
+        limit = schedule.learning_rate if schedule.rate is None else rate
+        kept = ", for example from this run's stage1.safetensors"
+        return InputError(
+            f"The loss is {loss} at step {number}; start anew with a lower learning "
+            f"rate than {limit:g} in the stage '{schedule.kind}'"
+            f"{'' if schedule.kind == 'ground_truth' else kept}."
+        )
 
     def _accumulated(self, batch: Batch, noise: Tensor, own: list[int]) -> list[float]:
         """Add up the gradients of this process's patches, in pieces that fit."""
