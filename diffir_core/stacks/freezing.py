@@ -7,6 +7,7 @@ from typing import Any
 
 from diffir_core.engine.frozen import FrozenState
 from diffir_core.engine.halo import probe_halo
+from diffir_core.engine.restorer import Restorer
 from diffir_core.errors import InputError
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
@@ -15,6 +16,9 @@ from diffir_core.stacks.groups import stack_attention, stack_ipr
 from diffir_core.stacks.reading import check_dtype, restorer_of_images
 from diffir_core.stacks.source import ArraySource
 from diffir_core.stacks.subsampling import fit_mappings
+
+_PROBED: dict[tuple[str, str], int] = {}
+"""Halos by fingerprint and precision; to probe one takes longer than all the rest."""
 
 
 def freeze(
@@ -45,10 +49,20 @@ def freeze(
         found = stack_ipr(source, planes, restorer, mapping)
         ipr = replace(found, source=f"{axes} image of shape {source.shape}")
     attention = stack_attention(source, planes, restorer, mapping, ipr)
-    halo = model.card.frozen_halo_px if model.card else None
     return FrozenState(
         ipr,
         {name: matrix.cpu().clone() for name, matrix in attention.items()},
         mapping,
-        halo or probe_halo(restorer),
+        _halo(restorer),
     )
+
+
+def _halo(restorer: Restorer) -> int:
+    """Give the halo that the model's card has, or probe it, once in a process."""
+    model, precision = restorer.model, restorer.precision.name
+    if model.card and model.card.frozen_halo_px:
+        return model.card.frozen_halo_px
+    known = model.fingerprint, precision
+    if known not in _PROBED:
+        _PROBED[known] = probe_halo(restorer)
+    return _PROBED[known]

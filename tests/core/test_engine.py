@@ -36,6 +36,7 @@ from diffir_core.engine.workers import Workers, exhaust
 from diffir_core.metrics import psnr
 from diffir_core.model import Model, fingerprint
 from diffir_core.nn.padding import pad_to_multiple
+from diffir_core.stacks import freezing
 
 CPU = torch.device("cpu")
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -221,6 +222,15 @@ def test_any_region_of_a_frozen_plane_equals_the_whole(
     crop = diffir.render(image, tiny, state, region=region)
     expected = whole[top:bottom, left:right]
     assert np.abs(crop - expected).max() < 3e-4 * whole.std()
+
+
+def test_the_halo_of_a_model_is_probed_once(
+    tiny: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.random.default_rng(0).poisson(60, (40, 48)).astype(np.uint16)
+    first = diffir.freeze(image, tiny, axes="YX")
+    monkeypatch.setattr(freezing, "probe_halo", lambda _: pytest.fail("once more"))
+    assert diffir.freeze(image.T, tiny, axes="YX").halo == first.halo
 
 
 def test_a_state_is_saved_and_refused_where_it_does_not_belong(
