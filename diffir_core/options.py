@@ -58,8 +58,9 @@ class RestoreOptions(FrozenConfig):
     intensity: IntensityOptions = IntensityOptions()
     """How values become model units; inverted on the way back."""
     memory: str | None = None
-    """Budget such as '4GB' for the working memory; None is what is free. Planes that
-    need more go through temporary files: same result, more time."""
+    """Budget such as '4GB' for the working memory; None is what is free, of
+    the machine or of a container's or job's share of it. Planes that need more go
+    through temporary files: same result, more time."""
     device: str = "auto"
     """'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'."""
     precision: Literal["float32", "bfloat16", "auto"] = "auto"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from diffir_core.config import ModelConfig
 from diffir_core.engine.panels import HALO
 from diffir_core.engine.pooling import TILE_SIDE
@@ -14,7 +12,6 @@ from diffir_core.engine.tiling import Tiling
 from diffir_core.errors import InputError
 from diffir_core.nn.padding import padded_size
 
-_FREE_SHARE = 0.7
 _LIBRARY_BYTES = 8_000_000
 _MOST_HALVINGS = 3
 _FILE_PANEL_COLUMNS = 1024
@@ -171,15 +168,3 @@ def _stages(config: ModelConfig) -> list[tuple[int, int]]:
         (8 * dim, blocks[3]),
         (2 * dim, blocks[0] + config.num_refinement_blocks),
     ]
-
-
-def free_memory_bytes(device: torch.device) -> int | None:
-    """Give the memory that may be used on a device, or None where it cannot be told."""
-    if device.type == "cuda":
-        return int(_FREE_SHARE * torch.cuda.mem_get_info(device)[0])
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            line = next(line for line in file if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return None
-    return int(_FREE_SHARE * int(line.split()[1]) * 1024)

@@ -25,7 +25,8 @@ from diffir_core.engine.device import (
 )
 from diffir_core.engine.flips import FLIPS, FlipMean
 from diffir_core.engine.folds import Folds
-from diffir_core.engine.memory import MemoryModel, MemoryPlan, free_memory_bytes
+from diffir_core.engine.free_memory import free_memory_bytes
+from diffir_core.engine.memory import MemoryModel, MemoryPlan
 from diffir_core.engine.planes import Job, Plane, array_plane
 from diffir_core.engine.pooling import pooled_features
 from diffir_core.engine.runner import Runner
