@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from diffir_core.errors import InputError
+from napari_diffir._following import Following
 from napari_diffir._restore_choice import current_choice
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class RestoreAgreement:
 
     def __init__(self, form: RestoreForm) -> None:
         self._form, self._choice = form, current_choice()
-        self._is_following = False
+        self._following = Following()
         self._choice.heed_preferences()
         self._follow()
         form.model_box.changed.connect(self._tell)
@@ -35,7 +35,7 @@ class RestoreAgreement:
             event.disconnect(self._follow)
 
     def _tell(self) -> None:
-        if self._is_following:  # Fields change one by one; the others know better.
+        if self._following.is_on:
             return
         self._choice.model_name = self._form.model
         if (options := self._shown()) is not None:
@@ -43,7 +43,7 @@ class RestoreAgreement:
 
     def _follow(self) -> None:
         form, choice = self._form, self._choice
-        with self._following():
+        with self._following:
             if form.model != choice.model_name:
                 form.choose_model(choice.model_name)
             if self._shown() != choice.options:
@@ -54,11 +54,3 @@ class RestoreAgreement:
         with suppress(InputError):
             return self._form.options
         return None
-
-    @contextmanager
-    def _following(self) -> Iterator[None]:
-        before, self._is_following = self._is_following, True
-        try:
-            yield
-        finally:
-            self._is_following = before

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QVBoxLayout, QWidget
 
+from napari_diffir._following import Following
 from napari_diffir._ipr_session import current_session
 from napari_diffir._ipr_sight import layer_of, sight_of, world_point
 from napari_diffir._layers import full_resolution
@@ -45,7 +45,7 @@ class IPRWidget(Panel):
         super().__init__(_MINIMUM_WIDTH_PIXELS)
         spare_references()
         self._viewer, self._session = napari_viewer, current_session()
-        self._is_following = False
+        self._following = Following()
         self._told: ImageChoice | None = None
         self.state = self._session.state
         self._build_parts()
@@ -124,7 +124,7 @@ class IPRWidget(Panel):
 
     def _look_at_source(self) -> None:
         image, chosen = self.source.image, self.state.image
-        if self._is_following:
+        if self._following.is_on:
             return
         if image is None and chosen is not None and not chosen.is_same(self._told):
             return  # It is of another viewer, which goes on looking at it.
@@ -144,22 +144,13 @@ class IPRWidget(Panel):
         image = self.state.image
         layer = layer_of(self._viewer, image) if image is not None else None
         if image is not None and layer is not None:
-            with self._following():
+            with self._following:
                 self.source.choose_layer(layer.name)
                 self.source.axes_edit.setText(image.axes)
 
     def _follow_model(self) -> None:
-        with self._following():
+        with self._following:
             self.source.choose_model(self.state.model_name)
-
-    @contextmanager
-    def _following(self) -> Iterator[None]:
-        """Take over what the session has, without telling it so: it knows better."""
-        before, self._is_following = self._is_following, True
-        try:
-            yield
-        finally:
-            self._is_following = before
 
     def _see(self) -> None:
         """Have the session see what this viewer shows; another may have had it."""
