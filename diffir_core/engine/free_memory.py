@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
 _FREE_SHARE = 0.7
 _LIMITS = (
@@ -25,8 +23,6 @@ _LIMITS = (
 def free_memory_bytes(device: torch.device) -> int | None:
     """Give the memory that may be used on a device, or None where it cannot be told."""
     if device.type == "cuda":
-        import torch
-
         return int(_FREE_SHARE * torch.cuda.mem_get_info(device)[0])
     found = [free_of_machine_bytes(), free_of_group_bytes()]
     known = [free for free in found if free is not None]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffir_core._converting import converted
+from diffir_core.engine.planes import TileReader
 from diffir_core.errors import InputError
 from diffir_core.intensity import IntensityMapping
 from diffir_core.stacks.extremes import without_hot_pixels
@@ -67,6 +68,20 @@ class Blanks:
             self._fill = self.filled()[part].copy()
             self._blank = self._blank[part]
         self._values = self._values[part]
+
+    def as_input(self, read: TileReader) -> TileReader:
+        """Give a reader of the network's input, of one of what it may see."""
+        return read
+
+    def input_of(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the network's input, of the whole plane as it may see it."""
+        return values
+
+    def only_made(
+        self, tile: NDArray[np.float32], rows: slice, columns: slice
+    ) -> NDArray[np.float32]:
+        """Give a restored tile, of these raw pixels, with 0 for all that stays."""
+        return tile
 
     def put_back(
         self,

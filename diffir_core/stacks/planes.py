@@ -13,13 +13,9 @@ from diffir_core.engine import fine_structure, local_mean
 from diffir_core.engine.planes import Plane, take_tile
 from diffir_core.engine.restorer import Restorer
 from diffir_core.intensity import IntensityMapping
-from diffir_core.stacks.blanks import Blanks, recorded
-from diffir_core.stacks.extremes import (
-    are_extreme,
-    excess,
-    seen,
-)
-from diffir_core.stacks.holes import Holes, check_kept
+from diffir_core.stacks.blanks import Blanks
+from diffir_core.stacks.extremes import are_extreme, excess, seen
+from diffir_core.stacks.holes import blanks_of, check_kept
 
 _STRIP_ROWS = 256
 
@@ -42,8 +38,7 @@ class MappedPlane:
     ) -> None:
         config = restorer.config
         check_kept(values, dtype, config)
-        self._holes = Holes(values) if config.fills_holes else None
-        self._blanks = blanks or Blanks(values, mapping)
+        self._blanks = blanks or blanks_of(values, mapping, config)
         values = self._blanks.recorded()
         self._values, self._mapping, self._config = values, mapping, config
         self._dtype = dtype
@@ -52,7 +47,7 @@ class MappedPlane:
             self._settled.keeps_local_mean or self._settled.keeps_fine_structure
         )
         # Beyond the range, too, a plane with holes is known as it is.
-        self._are_extreme = not self._holes and are_extreme(values, mapping)
+        self._are_extreme = not config.fills_holes and are_extreme(values, mapping)
         height, width = (size * config.scale for size in values.shape[1:])
         shape = (config.out_channels, height, width)
         self._result = np.empty(shape, np.float32 if self._waits else dtype)
@@ -68,7 +63,7 @@ class MappedPlane:
         until Python looks for such circles, some planes later.
         """
         height, width = self._values.shape[1:]
-        read = self._holes.beside(self._read) if self._holes else self._read
+        read = self._blanks.as_input(self._read)
         return Plane(height, width, self._config, read, self._write)
 
     def _read(
@@ -110,13 +105,9 @@ class MappedPlane:
         if self._are_extreme:
             raw = self._values[:, raw_rows, raw_columns]
             given_back = excess(raw, tile, self._mapping, self._config.scale)
-        if self._holes:
-            tile = self._holes.cut_out_rest(tile, raw_rows, raw_columns)
+        tile = self._blanks.only_made(tile, raw_rows, raw_columns)
         mapped, clipped = self._mapping.from_model(tile, self._dtype, given_back)
-        if self._holes:
-            self._holes.put_rest(mapped, raw_rows, raw_columns)
-        else:
-            self._blanks.put_back(mapped, raw_rows, raw_columns, self._config.scale)
+        self._blanks.put_back(mapped, raw_rows, raw_columns, self._config.scale)
         with self._lock:
             self.clipped += clipped
         return mapped
@@ -141,8 +132,8 @@ def readable_plane(
     values: NDArray[Any], mapping: IntensityMapping, config: ModelConfig
 ) -> Plane:
     """Give a plane that is only read, for its IPR."""
-    holes = Holes(values) if config.fills_holes else None
-    values = recorded(values, mapping)
+    blanks = blanks_of(values, mapping, config)
+    values = blanks.recorded()
 
     def read(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float32]:
         return seen(take_tile(values, rows, columns), mapping)
@@ -150,7 +141,7 @@ def readable_plane(
     def write(rows: slice, columns: slice, tile: NDArray[np.float32]) -> None:
         raise TypeError("this plane is only read")
 
-    reader = holes.beside(read) if holes else read
+    reader = blanks.as_input(read)
     return Plane(values.shape[1], values.shape[2], config, reader, write)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from diffir_core.config import ModelConfig
+from diffir_core.engine.budget import MemoryBudget
 from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
+from diffir_core.stacks.axes import StackLayout
 from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.holes import check_has_holes
 from diffir_core.stacks.reading import check_dtype, restorer_of_images
@@ -61,32 +63,28 @@ def prepare(
     memory.limit_bytes = conditions.budget_bytes
     memory.reserved_bytes = waiting(conditions.batch)
     units = units_of(planes, conditions.batch)
-    work = StackWork(source, restorer, units, conditions, chosen, dtype)
-    _hold_chunks(work)
-    return work
+    held = held_bytes(source, planes, _room_bytes(memory, layout, conditions.batch))
+    if memory.is_main_memory and memory.limit_bytes is not None:
+        memory.reserved_bytes += held
+    return StackWork(source, restorer, units, conditions, chosen, dtype, held)
 
 
-def _hold_chunks(work: StackWork) -> None:
-    """Hold deep chunks in memory that planes leave: they are restored as without.
+def _room_bytes(memory: MemoryBudget, layout: StackLayout, batch: int) -> int:
+    """Give the room for deep chunks that planes leave: they are restored as without.
 
     On a GPU they are in the memory of its host.
     """
-    memory, layout = work.restorer.memory, work.source.layout
     if not memory.is_main_memory or memory.limit_bytes is None:
-        held_bytes(work.source, work.planes, MOST_BYTES)
-        return
-    size = (layout.size("Y"), layout.size("X"))
-    left = memory.left_bytes(*size, work.conditions.batch)
-    room = min(left, memory.limit_bytes // _SLAB_SHARE)
-    memory.reserved_bytes += held_bytes(work.source, work.planes, room)
+        return MOST_BYTES
+    left = memory.left_bytes(layout.size("Y"), layout.size("X"), batch)
+    return min(left, memory.limit_bytes // _SLAB_SHARE)
 
 
 def waiting_bytes(work: StackWork) -> int:
     """Give what the units take on a GPU's host that wait to be restored or written."""
     batch, config = work.conditions.batch, work.restorer.config
-    held = held_bytes(work.source, work.planes, MOST_BYTES)
     waiting = _waiting_bytes(work.source, config, work.dtype, len(work.planes), batch)
-    return held + waiting
+    return work.held_bytes + waiting
 
 
 def _waiting_bytes(

@@ -26,10 +26,9 @@ from diffir_core.ipr import IPR
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks._coarse import Pace, enlarged, middle, thinned
 from diffir_core.stacks.axes import PlaneIndex
-from diffir_core.stacks.blanks import Blanks
 from diffir_core.stacks.channels import restored_channels
 from diffir_core.stacks.extremes import seen
-from diffir_core.stacks.holes import Holes, check_kept
+from diffir_core.stacks.holes import blanks_of, check_kept
 from diffir_core.stacks.plane_iprs import PlaneIPRs, silently
 from diffir_core.stacks.planes import MappedPlane
 from diffir_core.stacks.reading import inside
@@ -130,11 +129,8 @@ class Previewer:
         """Restore fewer pixels, under a rough guess if their IPR is not known."""
         started, (height, width) = time.perf_counter(), part.shape[1:]
         mapping, config = self.iprs.mapping(plane, options), self.iprs.model.config
-        blanks = Blanks(part, mapping)
-        values = seen(blanks.recorded(), mapping)
-        holes = Holes(part) if config.fills_holes else None
-        if holes:
-            values = holes.cut_out_of(values)
+        blanks = blanks_of(part, mapping, config)
+        values = blanks.input_of(seen(blanks.recorded(), mapping))
         ipr = ipr or (yield from self._guess(values, options))
         few = thinned(values, *self.pace.coarse_shape(height, width))
         shape = (config.scale * few.shape[1], config.scale * few.shape[2])
@@ -147,10 +143,7 @@ class Previewer:
         dtype = options.dtype(self.iprs.source.dtype)
         check_kept(part, dtype, config)
         look, _ = mapping.from_model(grown, dtype)
-        if holes:
-            holes.put_rest(look)
-        else:
-            blanks.put_back(look, scale=config.scale)
+        blanks.put_back(look, scale=config.scale)
         return look
 
     def _guess(

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from diffir_core.config import ModelConfig
 from diffir_core.engine.checking import check_ipr
 from diffir_core.engine.flips import FLIPS
 from diffir_core.engine.frozen import FrozenState, crop_with_halo
@@ -19,6 +20,7 @@ from diffir_core.model import Model
 from diffir_core.options import RestoreOptions
 from diffir_core.stacks.axes import PlaneIndex, StackLayout
 from diffir_core.stacks.blanks import Blanks
+from diffir_core.stacks.holes import blanks_of
 from diffir_core.stacks.planes import MappedPlane, kept_reach_px
 from diffir_core.stacks.reading import (
     check_dtype,
@@ -63,7 +65,7 @@ def render(
     plane = _OnlyPlane(image, axes, model.config.image_channels)
     crop = _Crop.of(region, plane.layout, restorer, state.halo)
     dtype = options.dtype(plane.dtype)
-    values, blanks = plane.read(crop, state.mapping)
+    values, blanks = plane.read(crop, state.mapping, model.config)
     mapped = MappedPlane(values, state.mapping, restorer, dtype, blanks)
     job = restorer.job(mapped.plane, state.ipr)
     job.attention = dict(state.attention)
@@ -151,17 +153,18 @@ class _OnlyPlane:
         return self._source.dtype
 
     def read(
-        self, crop: _Crop, mapping: IntensityMapping
+        self, crop: _Crop, mapping: IntensityMapping, config: ModelConfig
     ) -> tuple[NDArray[Any], Blanks]:
         """Give the values of a crop, (channels, Y, X), and which of them are empty."""
         cut = {"Y": crop.rows, "X": crop.columns}
         inside = tuple(cut.get(axis, slice(None)) for axis in self.layout.axes)
         part = ArraySource(self._image[inside], self.layout.axes)
         values = read_plane(part, self._index)
-        blanks = Blanks(values, mapping)
+        blanks = blanks_of(values, mapping, config)
         if blanks.are_there and part.layout.shape != self.layout.shape:
             # What empty pixels see may come from anywhere.
-            blanks = Blanks(read_plane(self._source, self._index), mapping)
+            whole = read_plane(self._source, self._index)
+            blanks = blanks_of(whole, mapping, config)
             blanks.cut_to(crop.rows, crop.columns)
         return values, blanks
 

@@ -49,6 +49,8 @@ class StackWork:
     """The channels that are restored, others are copied; None is all."""
     dtype: np.dtype[Any]
     """Of the result."""
+    held_bytes: int = 0
+    """What deep chunks take that the source holds."""
 
     @property
     def planes(self) -> list[PlaneIndex]:
